@@ -1,0 +1,1 @@
+//! A flow of one's own.

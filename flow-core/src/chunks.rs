@@ -1,0 +1,250 @@
+//! The bytes of one write: owned buffers and a cursor.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::mem;
+
+use bytes::{Buf, Bytes};
+
+/// The bytes of one write that are still to be sent: owned buffers in order, and a cursor that a
+/// [`Transport`](crate::Transport) moves from the front.
+///
+/// Buffers that the cursor has passed are kept until the whole is dropped, because dropping a [`Bytes`] may run the
+/// code of whoever made it, and a transport runs under a lock.
+#[derive(Default)]
+pub struct Chunks {
+    /// The buffer under the cursor, its front already cut off. Empty buffers are skipped as soon as they are met.
+    head: Bytes,
+    /// Further buffers. Those before `next` are behind the cursor.
+    rest: Vec<Bytes>,
+    next: usize,
+    /// Bytes in front of the cursor, `head` included.
+    len: usize,
+}
+
+impl Chunks {
+    /// No bytes.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            head: Bytes::new(),
+            rest: Vec::new(),
+            next: 0,
+            len: 0,
+        }
+    }
+
+    /// How many bytes are still to be sent.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is left to send.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes at the cursor that lie in one buffer: empty only if nothing is left.
+    #[must_use]
+    pub fn first(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Whether everything that is left lies in one buffer, so that [`first`](Self::first) is the whole.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.head.len() == self.len
+    }
+
+    /// The buffers that are left, in order, none of them empty.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let rest = self.rest.get(self.next..).unwrap_or_default();
+        core::iter::once(&self.head)
+            .chain(rest)
+            .map(|b| &b[..])
+            .filter(|b| !b.is_empty())
+    }
+
+    /// Moves the cursor over `count` bytes, which have been sent. A count beyond the end moves it to the end.
+    pub fn advance(&mut self, mut count: usize) {
+        count = count.min(self.len);
+        self.len -= count;
+        loop {
+            let here = count.min(self.head.len());
+            self.head.advance(here);
+            count -= here;
+            if !self.head.is_empty() || !self.next_head() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the buffer at the cursor out, as one owned chunk of at least one byte; `None` if nothing is left.
+    ///
+    /// For transports that hand buffers on by ownership: channels, completion queues. Taking is sending: what was taken
+    /// is no longer the flow's, and is dropped by whoever holds it.
+    pub fn take_first(&mut self) -> Option<Bytes> {
+        if self.len == 0 {
+            return None;
+        }
+        self.len -= self.head.len();
+        let taken = mem::take(&mut self.head);
+        while self.head.is_empty() && self.next_head() {}
+        Some(taken)
+    }
+
+    /// Takes at most `most` bytes out, of the buffer at the cursor: `None` if nothing is left or `most` is 0. Copies nothing.
+    ///
+    /// A part that is kept keeps the whole buffer in memory; a transport whose receiver may keep it copies small parts.
+    pub fn take_at_most(&mut self, most: usize) -> Option<Bytes> {
+        if self.head.len() <= most {
+            return self.take_first();
+        }
+        if most == 0 {
+            return None;
+        }
+        self.len -= most;
+        Some(self.head.split_to(most))
+    }
+
+    /// Puts the next buffer under the cursor, and what was there behind it.
+    fn next_head(&mut self) -> bool {
+        match self.rest.get_mut(self.next) {
+            Some(next) => {
+                mem::swap(&mut self.head, next);
+                self.next += 1;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl From<Bytes> for Chunks {
+    fn from(head: Bytes) -> Self {
+        Self {
+            len: head.len(),
+            head,
+            rest: Vec::new(),
+            next: 0,
+        }
+    }
+}
+
+impl From<Vec<Bytes>> for Chunks {
+    fn from(rest: Vec<Bytes>) -> Self {
+        let len = rest
+            .iter()
+            .fold(0, |sum: usize, b| sum.saturating_add(b.len()));
+        let mut chunks = Self {
+            head: Bytes::new(),
+            rest,
+            next: 0,
+            len,
+        };
+        while chunks.head.is_empty() && chunks.next_head() {}
+        chunks
+    }
+}
+
+impl FromIterator<Bytes> for Chunks {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(buffers: I) -> Self {
+        buffers.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+/// The buffers that are left, in order, none of them empty.
+impl IntoIterator for Chunks {
+    type Item = Bytes;
+    type IntoIter = IntoIter;
+
+    fn into_iter(self) -> IntoIter {
+        IntoIter(self)
+    }
+}
+
+/// The buffers of a [`Chunks`], by value.
+#[derive(Debug)]
+pub struct IntoIter(Chunks);
+
+impl Iterator for IntoIter {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        self.0.take_first()
+    }
+}
+
+impl fmt::Debug for Chunks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.slices().map(<[u8]>::len))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn left(chunks: &Chunks) -> Vec<u8> {
+        chunks.slices().flatten().copied().collect()
+    }
+
+    #[test]
+    fn cursor_passes_empty_buffers_and_boundaries() {
+        let whole = b"abcdef";
+        for step in 1..=whole.len() + 1 {
+            let mut chunks: Chunks = ["", "a", "", "", "bcd", "ef", ""]
+                .into_iter()
+                .map(Bytes::from_static_str)
+                .collect();
+            let mut sent = 0;
+            while !chunks.is_empty() {
+                assert!(!chunks.first().is_empty());
+                assert_eq!(left(&chunks), &whole[sent..]);
+                chunks.advance(step);
+                sent = (sent + step).min(whole.len());
+                assert_eq!(chunks.len(), whole.len() - sent);
+            }
+            assert!(chunks.first().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_count_beyond_the_end_stops_at_the_end() {
+        let mut chunks = Chunks::from(Bytes::from_static(b"abc"));
+        chunks.advance(usize::MAX);
+        assert!(chunks.is_empty());
+        chunks.advance(1);
+        assert_eq!(chunks.len(), 0);
+    }
+
+    #[test]
+    fn buffers_are_taken_whole_and_in_order() {
+        let mut chunks = Chunks::from(vec![
+            Bytes::new(),
+            Bytes::from_static(b"ab"),
+            Bytes::from_static(b"c"),
+        ]);
+        chunks.advance(1);
+        assert!(!chunks.is_single());
+        assert_eq!(chunks.take_first().as_deref(), Some(&b"b"[..]));
+        assert!(chunks.is_single());
+        assert_eq!(chunks.into_iter().collect::<Vec<_>>(), [&b"c"[..]]);
+    }
+
+    trait FromStaticStr {
+        fn from_static_str(s: &'static str) -> Self;
+    }
+
+    impl FromStaticStr for Bytes {
+        fn from_static_str(s: &'static str) -> Self {
+            Self::from_static(s.as_bytes())
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One line of waiting operations.
+//!
+//! An operation that has to wait parks at the end of its line and keeps its place until it is served or dropped. The
+//! transport knows one waker per line only; when it fires, the operation at the head is woken, and no other.
+//!
+//! *Armed* is the one bit that prevents lost wakes: the transport's last answer was pending, and it has not woken us
+//! since. Whoever parks in, or leaves, a line that is not armed wakes the head, which then asks the transport. Nobody ever
+//! loops instead: a runtime's task budget may answer pending for as long as the poll lasts.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use crate::mutant::mutant;
+use crate::section;
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+
+/// The bit of [`Line::state`] that says "armed". The rest counts those who wait.
+const ARMED: usize = 1;
+const ONE: usize = 2;
+
+/// Above this, the room for waiters is given back once nobody waits.
+const KEPT_ROOM: usize = 32;
+
+pub(super) struct Line {
+    /// Armed, and how many wait. Changed by read-modify-write only, so that each of a pair of racing threads sees the other.
+    state: AtomicUsize,
+    waiters: Mutex<Waiters>,
+}
+
+struct Waiters {
+    /// In the order of their keys.
+    queue: VecDeque<Waiter>,
+    next_key: u64,
+    /// Whom the transport's wake is for before it is for the head: the write that has been taken.
+    first: Option<u64>,
+}
+
+struct Waiter {
+    key: u64,
+    /// Identifies the task by its waker, also after the waker has been used up. Compared, never followed.
+    task: (usize, usize),
+    /// `None` once woken, until polled again.
+    waker: Option<Waker>,
+}
+
+/// Which task a waker wakes.
+fn task(waker: &Waker) -> (usize, usize) {
+    (
+        waker.data().addr(),
+        std::ptr::from_ref(waker.vtable()).addr(),
+    )
+}
+
+impl Waiters {
+    fn find(&self, key: u64) -> Option<usize> {
+        self.queue.binary_search_by_key(&key, |w| w.key).ok()
+    }
+
+    fn push(&mut self, task: (usize, usize), waker: Option<Waker>) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        self.queue.push_back(Waiter { key, task, waker });
+        key
+    }
+
+    /// Takes the waker of the one whose turn it is. Where that one has been woken already and was not polled since, it
+    /// may have been kept by its task, which now waits in a later operation: that one may go first, so it is woken.
+    fn next(&mut self) -> Option<Waker> {
+        let first = self.first.and_then(|key| self.find(key)).unwrap_or(0);
+        let head = self.queue.get_mut(first)?;
+        if let Some(waker) = head.waker.take() {
+            return Some(waker);
+        }
+        let task = head.task;
+        self.queue
+            .iter_mut()
+            .filter(|w| w.task == task)
+            .find_map(|w| w.waker.take())
+    }
+}
+
+impl Line {
+    pub(super) fn new() -> Self {
+        let waiters = Waiters {
+            queue: VecDeque::new(),
+            next_key: 0,
+            first: None,
+        };
+        Self {
+            state: AtomicUsize::new(0),
+            waiters: Mutex::new(waiters),
+        }
+    }
+
+    /// A line whose waiters ask by themselves, and are woken all together: it is always armed, and never fired.
+    pub(super) fn of_equals() -> Self {
+        let line = Self::new();
+        line.arm();
+        line
+    }
+
+    /// Before the transport is asked: from here on its wake is not lost.
+    pub(super) fn arm(&self) {
+        self.state.fetch_or(ARMED, Ordering::AcqRel);
+    }
+
+    /// After the transport answered ready. Says whether anybody waits.
+    pub(super) fn disarm(&self) -> bool {
+        self.state.fetch_and(!ARMED, Ordering::AcqRel) >= ONE
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        self.state.load(Ordering::Acquire) & ARMED != 0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.load(Ordering::Acquire) < ONE
+    }
+
+    /// Whether it is the turn of the operation that holds `key`, or of a new one: nobody else waits, or it is the head, or
+    /// its task is the head's, which could otherwise wait for itself.
+    pub(super) fn is_turn(&self, key: Option<u64>, waker: &Waker) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        let waiters = lock(&self.waiters);
+        let Some(head) = waiters.queue.front() else {
+            return true;
+        };
+        Some(head.key) == key || head.task == task(waker)
+    }
+
+    /// Parks the operation that holds `key`, or a new one: returns its key. One that was served meanwhile is woken.
+    pub(super) fn park(&self, key: Option<u64>, waker: &Waker) -> u64 {
+        let task = task(waker);
+        let mut served = false;
+        // Cloning is foreign code, and so is dropping the one that it replaces: not under the lock.
+        let mut waker = Some(waker.clone());
+        let (key, next) = {
+            let mut waiters = lock(&self.waiters);
+            let key = match key {
+                None => {
+                    self.state.fetch_add(ONE, Ordering::AcqRel);
+                    waiters.push(task, waker.take())
+                }
+                Some(key) => {
+                    if let Some(i) = waiters.find(key) {
+                        waiters.queue[i].task = task;
+                        std::mem::swap(&mut waiters.queue[i].waker, &mut waker);
+                    } else {
+                        served = true;
+                    }
+                    key
+                }
+            };
+            let stale = !self.is_armed() && !mutant!("park_does_not_look");
+            (key, if stale { waiters.next() } else { None })
+        };
+        if served {
+            waker.into_iter().for_each(section::wake);
+        } else {
+            section::forget(waker);
+        }
+        next.into_iter().for_each(section::wake);
+        key
+    }
+
+    /// A place for the write that has just been taken, whose waker follows with [`park`](Self::park).
+    pub(super) fn reserve(&self, key: Option<u64>) -> u64 {
+        let mut waiters = lock(&self.waiters);
+        let key = match key {
+            Some(key) => key,
+            None => {
+                self.state.fetch_add(ONE, Ordering::AcqRel);
+                waiters.push((0, 0), None)
+            }
+        };
+        waiters.first = Some(key);
+        key
+    }
+
+    /// Takes `key` out of the line. Whoever is next is woken if the transport has to be asked.
+    pub(super) fn leave(&self, key: u64) {
+        let (gone, next) = {
+            let mut waiters = lock(&self.waiters);
+            let gone = self.remove(&mut waiters, key);
+            let next = if self.is_armed() || mutant!("leave_keeps_the_wake") {
+                None
+            } else {
+                waiters.next()
+            };
+            (gone, next)
+        };
+        section::forget(gone);
+        next.into_iter().for_each(section::wake);
+    }
+
+    /// Takes `key` out of the line because it got what it waited for, and wakes it.
+    pub(super) fn serve(&self, key: u64) {
+        let served = self.remove(&mut lock(&self.waiters), key);
+        served.into_iter().for_each(section::wake);
+    }
+
+    fn remove(&self, waiters: &mut Waiters, key: u64) -> Option<Waker> {
+        if waiters.first == Some(key) {
+            waiters.first = None;
+        }
+        let waiter = waiters.queue.remove(waiters.find(key)?)?;
+        self.state.fetch_sub(ONE, Ordering::AcqRel);
+        if waiters.queue.is_empty() && waiters.queue.capacity() > KEPT_ROOM {
+            waiters.queue = VecDeque::new();
+        }
+        waiter.waker
+    }
+
+    /// The transport has woken us: it is to be asked again. Says whether anybody waits.
+    pub(super) fn fire(&self) -> bool {
+        let before = self.state.fetch_and(!ARMED, Ordering::AcqRel);
+        if before & ARMED == 0 {
+            // Somebody is asking already, or has been woken to.
+            return before >= ONE;
+        }
+        before >= ONE && self.wake_next()
+    }
+
+    /// Wakes the one whose turn it is. Says whether anybody waits.
+    pub(super) fn wake_next(&self) -> bool {
+        let mut waiters = lock(&self.waiters);
+        let next = waiters.next();
+        let waiting = !waiters.queue.is_empty();
+        drop(waiters);
+        next.into_iter().for_each(section::wake);
+        waiting
+    }
+
+    /// Wakes everybody. Says whether anybody waits.
+    pub(super) fn wake_all(&self) -> bool {
+        let mut waiters = lock(&self.waiters);
+        for waiter in &mut waiters.queue {
+            // In a section, so that nothing runs under the lock.
+            waiter.waker.take().into_iter().for_each(section::wake);
+        }
+        !waiters.queue.is_empty()
+    }
+}

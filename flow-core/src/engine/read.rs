@@ -1,0 +1,285 @@
+//! Reading: what was read ahead, then what the transport receives, then an end that stays.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::lines::{Which, flag};
+use super::{ASKS_PER_POLL, Inner, READY_IN_A_ROW};
+use crate::mutant::mutant;
+use crate::section::{self, Section};
+use crate::sync::lock;
+use crate::{Aborted, ReadOp, Transport};
+
+/// How much a close may hold that nobody has read: it asks for more only below this.
+const AHEAD: usize = 64 * 1024;
+
+/// The receiving direction, under its lock.
+pub(super) struct Receiving<T: Transport> {
+    /// `None` once released by an abort.
+    pub(super) state: Option<T::Rx>,
+    /// Received by a close that looked for the peer's end, not read yet.
+    ahead: VecDeque<Bytes>,
+    ahead_len: usize,
+    end: Option<End<T::Error>>,
+    in_a_row: u32,
+}
+
+#[derive(Clone)]
+enum End<E> {
+    Peer,
+    Error(E),
+}
+
+impl<E> From<End<E>> for Result<Option<Bytes>, E> {
+    fn from(end: End<E>) -> Self {
+        match end {
+            End::Peer => Ok(None),
+            End::Error(e) => Err(e),
+        }
+    }
+}
+
+impl<T: Transport> Receiving<T> {
+    pub(super) fn new(state: T::Rx) -> Self {
+        Self {
+            state: Some(state),
+            ahead: VecDeque::new(),
+            ahead_len: 0,
+            end: None,
+            in_a_row: 0,
+        }
+    }
+
+    /// Whether the peer's end, or an error, has been received.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Whether a close has read nothing ahead that is still to be read.
+    pub(super) fn has_nothing_ahead(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
+    /// Throws away what was read ahead.
+    pub(super) fn forget_ahead(&mut self) {
+        self.ahead_len = 0;
+        section::discard_all(std::mem::take(&mut self.ahead));
+    }
+}
+
+impl<T: Transport> Inner<T> {
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut ReadOp,
+    ) -> Poll<Result<Option<Bytes>, T::Error>> {
+        let lines = &self.lines;
+        let _section = Section::enter();
+        let key = lines.key(op.place());
+        if let Some(over) = self.reading_over() {
+            op.place().leave();
+            return Poll::Ready(over);
+        }
+        if lines.has(flag::BUSY) {
+            self.attend();
+        }
+        if !lines.has(flag::READ_ENDED) && !lines.read.is_turn(key, cx.waker()) {
+            self.park_read(cx, op);
+            return Poll::Pending;
+        }
+        let received = self.receive(&mut lock(&self.rx));
+        if received.is_pending() {
+            self.settle_owed();
+            self.park_read(cx, op);
+            return Poll::Pending;
+        }
+        // After unlocking: see the rules in `mod.rs`.
+        let waiting = lines.read.disarm();
+        if key.is_some() {
+            op.place().leave();
+        } else if waiting {
+            lines.read.wake_next();
+        }
+        if lines.has(flag::ABORTED) {
+            self.release();
+        }
+        self.settle_owed();
+        received
+    }
+
+    /// What every read answers since this side has ended reading.
+    fn reading_over(&self) -> Option<Result<Option<Bytes>, T::Error>> {
+        match self.lines.flags() {
+            flags if flags & flag::ABORTED != 0 => Some(Err(Aborted.into())),
+            flags if flags & flag::READ_SHUT != 0 => Some(Ok(None)),
+            _ => None,
+        }
+    }
+
+    fn park_read(&self, cx: &mut Context<'_>, op: &mut ReadOp) {
+        let lines = &self.lines;
+        lines.park(Which::Read, op.place(), cx.waker());
+        // What ended reading may have woken the line before we were in it; the write side may have nobody else.
+        if lines.has(flag::ABORTED | flag::READ_SHUT | flag::READ_ENDED)
+            || (lines.is_unattended() && !lines.write.is_armed())
+        {
+            section::wake(cx.waker().clone());
+        }
+        if lines.has(flag::ABORTED) {
+            self.release();
+        }
+    }
+
+    /// The next chunk, or the end.
+    fn receive(&self, rx: &mut Receiving<T>) -> Poll<Result<Option<Bytes>, T::Error>> {
+        if let Some(over) = self.reading_over() {
+            return Poll::Ready(over);
+        }
+        if rx.in_a_row >= READY_IN_A_ROW {
+            // Pending with the line not armed: whoever parks is woken at once.
+            rx.in_a_row = 0;
+            self.lines.read.disarm();
+            return Poll::Pending;
+        }
+        if let Some(chunk) = rx.ahead.pop_front() {
+            rx.ahead_len -= chunk.len();
+            rx.in_a_row += 1;
+            self.note_end(rx);
+            // A close that stopped because we held too much goes on.
+            self.lines.close.wake_all();
+            return Poll::Ready(Ok(Some(chunk)));
+        }
+        self.ask(rx)
+    }
+
+    /// Asks the transport. An end is kept, and told to those who wait for it.
+    fn ask(&self, rx: &mut Receiving<T>) -> Poll<Result<Option<Bytes>, T::Error>> {
+        if let Some(end) = &rx.end {
+            return Poll::Ready(end.clone().into());
+        }
+        let Some(state) = &mut rx.state else {
+            return Poll::Ready(Err(Aborted.into()));
+        };
+        let mut cx = Context::from_waker(&self.wakers.read);
+        for _ in 0..ASKS_PER_POLL {
+            self.lines.read.arm();
+            let end = match self.transport.poll_recv(state, &mut cx) {
+                Poll::Pending => {
+                    rx.in_a_row = 0;
+                    return Poll::Pending;
+                }
+                // An empty chunk is nothing, and never the end.
+                Poll::Ready(Ok(Some(chunk))) if chunk.is_empty() => continue,
+                Poll::Ready(Ok(Some(chunk))) => {
+                    rx.in_a_row += 1;
+                    return Poll::Ready(Ok(Some(chunk)));
+                }
+                // Our own abort makes the transport see an end.
+                Poll::Ready(_) if self.lines.has(flag::ABORTED) => End::Error(Aborted.into()),
+                Poll::Ready(Err(e)) => End::Error(e),
+                // A write may have consumed the error that cut the peer's bytes off.
+                Poll::Ready(Ok(None)) => match self.fault() {
+                    Some(e) => End::Error(e),
+                    None => End::Peer,
+                },
+            };
+            rx.end = Some(end.clone());
+            self.lines.clear(flag::DISCARDING | flag::READING_AHEAD);
+            self.lines.read.disarm();
+            self.note_end(rx);
+            if !mutant!("end_forgets_the_close") {
+                self.lines.close.wake_all();
+            }
+            return Poll::Ready(end.into());
+        }
+        self.lines.read.disarm();
+        Poll::Pending
+    }
+
+    /// Where the end is next, it is everybody's answer, and nobody has to wait for their turn.
+    fn note_end(&self, rx: &Receiving<T>) {
+        if rx.has_ended() && rx.ahead.is_empty() {
+            self.lines.set(flag::READ_ENDED);
+            self.lines.read.wake_all();
+        }
+    }
+
+    /// Receives for a close that looks for the peer's end, and keeps what comes for the readers. Whether the end is known.
+    pub(super) fn read_ahead(&self, rx: &mut Receiving<T>) -> bool {
+        let before = rx.ahead.len();
+        for _ in 0..ASKS_PER_POLL {
+            if rx.has_ended() || rx.ahead_len >= AHEAD {
+                self.lines.read.disarm();
+                break;
+            }
+            match self.ask(rx) {
+                Poll::Ready(Ok(Some(chunk))) => {
+                    self.lines.read.disarm();
+                    rx.ahead_len += chunk.len();
+                    rx.ahead.push_back(chunk);
+                }
+                Poll::Ready(_) | Poll::Pending => break,
+            }
+        }
+        if rx.ahead.len() > before {
+            self.lines.read.wake_next();
+        }
+        rx.has_ended()
+    }
+
+    /// Receives and throws away, after `shutdown(Read)`. Whether the end is known.
+    pub(super) fn discard(&self, rx: &mut Receiving<T>) -> bool {
+        rx.forget_ahead();
+        for _ in 0..ASKS_PER_POLL {
+            if rx.has_ended() {
+                break;
+            }
+            match self.ask(rx) {
+                Poll::Ready(Ok(Some(chunk))) => {
+                    section::discard(chunk);
+                    self.lines.read.disarm();
+                }
+                Poll::Ready(_) | Poll::Pending => break,
+            }
+        }
+        rx.has_ended()
+    }
+
+    /// Whatever call comes after `shutdown(Read)` keeps input from piling up at a peer that sends before it reads.
+    pub(super) fn discard_input(&self) {
+        if self.lines.has(flag::DISCARDING) {
+            self.with_rx(|rx| self.discard(rx));
+        }
+    }
+
+    /// Whether a close may still read ahead, and the transport has to be asked for it.
+    pub(super) fn can_read_ahead(&self, rx: &Receiving<T>) -> bool {
+        rx.ahead_len < AHEAD && !self.lines.read.is_armed()
+    }
+
+    /// Whether input is to be discarded and the transport has to be asked for it.
+    pub(super) fn has_input_to_discard(&self) -> bool {
+        self.lines.has(flag::DISCARDING) && !self.lines.read.is_armed()
+    }
+
+    pub(super) fn shut_reading(&self) {
+        if self.lines.set(flag::READ_SHUT) & flag::READ_SHUT == 0 {
+            self.lines.read.wake_all();
+            self.with_rx(|rx| {
+                if !rx.has_ended() {
+                    self.lines.set(flag::DISCARDING);
+                }
+                self.discard(rx);
+            });
+        }
+    }
+
+    /// What receiving left to be sent is sent.
+    fn settle_owed(&self) {
+        if self.transport.owes() {
+            self.attend_now();
+        }
+    }
+}

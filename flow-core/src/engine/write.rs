@@ -1,0 +1,389 @@
+//! Writing: one write at a time is taken, and its rest is sent before anything else, by whoever comes.
+
+use std::task::{Context, Poll};
+
+use super::lines::{Which, flag};
+use super::{ASKS_PER_POLL, Inner, READY_IN_A_ROW};
+use crate::mutant::mutant;
+use crate::section::{self, Section};
+use crate::sync::{lock, try_lock};
+use crate::{Chunks, Transport, WriteError, WriteOp};
+
+/// The sending direction, under its lock.
+pub(super) struct Sending<T: Transport> {
+    /// `None` once released by an abort.
+    pub(super) state: Option<T::Tx>,
+    /// What is left of the write that has been taken.
+    rest: Chunks,
+    taken: Option<Taken>,
+    /// The last write that was taken and is complete. Numbers start at 1.
+    done: u64,
+    failure: Option<WriteError<T::Error>>,
+    /// An error of the transport that a write consumed, which reading reports in place of a clean end.
+    fault: Option<T::Error>,
+    finish: Finish,
+    in_a_row: u32,
+}
+
+struct Taken {
+    number: u64,
+    /// Its operation's place in the line.
+    key: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Finish {
+    NotWanted,
+    Wanted,
+    Done,
+}
+
+impl<T: Transport> Sending<T> {
+    pub(super) fn new(state: T::Tx) -> Self {
+        Self {
+            state: Some(state),
+            rest: Chunks::new(),
+            taken: None,
+            done: 0,
+            failure: None,
+            fault: None,
+            finish: Finish::NotWanted,
+            in_a_row: 0,
+        }
+    }
+
+    /// Whether a write was cut off: the peer must not take what it got for the whole.
+    pub(super) fn is_torn(&self) -> bool {
+        self.taken.is_some() || self.failure.is_some()
+    }
+
+    /// Gives up what is left.
+    pub(super) fn forget_rest(&mut self) {
+        section::discard(std::mem::take(&mut self.rest));
+    }
+
+    /// The last write that a flush waits for.
+    fn last(&self) -> u64 {
+        self.taken.as_ref().map_or(self.done, |taken| taken.number)
+    }
+}
+
+impl<T: Transport> Inner<T> {
+    pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut WriteOp,
+    ) -> Poll<Result<(), WriteError<T::Error>>> {
+        let lines = &self.lines;
+        let _section = Section::enter();
+        let key = lines.key(op.place());
+        self.discard_input();
+        if let Some(number) = op.taken {
+            return self.poll_taken(cx, op, key, number);
+        }
+        if let Some(over) = self.writing_over() {
+            op.place().leave();
+            return Poll::Ready(Err(over));
+        }
+        if op.chunks.is_empty() {
+            op.place().leave();
+            return Poll::Ready(Ok(()));
+        }
+        if !lines.write.is_turn(key, cx.waker()) {
+            self.park_write(cx, op);
+            return Poll::Pending;
+        }
+        let sent = self.send(&mut lock(&self.tx), op, key);
+        if sent.is_pending() {
+            self.park_write(cx, op);
+            return Poll::Pending;
+        }
+        // After unlocking: see the rules in `mod.rs`.
+        let waiting = lines.write.disarm();
+        if key.is_some() {
+            op.place().leave();
+        } else if waiting {
+            lines.write.wake_next();
+        }
+        if lines.has(flag::ABORTED) {
+            self.release();
+        }
+        sent
+    }
+
+    /// What a new write answers since writing is over.
+    fn writing_over(&self) -> Option<WriteError<T::Error>> {
+        let flags = self.lines.flags();
+        if flags & (flag::ABORTED | flag::WRITE_SHUT | flag::FAILED) == 0 {
+            return None;
+        }
+        if flags & flag::ABORTED != 0 {
+            return Some(WriteError::Closed);
+        }
+        let failure = self.with_tx(|tx| tx.failure.clone());
+        Some(failure.unwrap_or(WriteError::Closed))
+    }
+
+    fn park_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) {
+        let lines = &self.lines;
+        lines.park(Which::Write, op.place(), cx.waker());
+        // What ended writing may have woken the line before we were in it; nobody else may be there to discard input.
+        let over = flag::ABORTED | flag::WRITE_SHUT | flag::FAILED;
+        let is_over = lines.has(if op.is_taken() {
+            flag::ABORTED | flag::FAILED
+        } else {
+            over
+        });
+        if is_over || self.has_input_to_discard() {
+            section::wake(cx.waker().clone());
+        }
+        if lines.has(flag::ABORTED) {
+            self.release();
+        }
+    }
+
+    /// Offers the bytes of `op` to the transport, after what was taken before.
+    fn send(
+        &self,
+        tx: &mut Sending<T>,
+        op: &mut WriteOp,
+        key: Option<u64>,
+    ) -> Poll<Result<(), WriteError<T::Error>>> {
+        // Looked at again under the lock: whoever ends writing sets the flag before they lock.
+        if self
+            .lines
+            .has(flag::ABORTED | flag::WRITE_SHUT | flag::FAILED)
+        {
+            return Poll::Ready(Err(tx.failure.clone().unwrap_or(WriteError::Closed)));
+        }
+        if self.drive(tx, key)?.is_pending() {
+            return Poll::Pending;
+        }
+        if tx.in_a_row >= READY_IN_A_ROW {
+            // Pending with the line not armed: whoever parks is woken at once.
+            tx.in_a_row = 0;
+            return Poll::Pending;
+        }
+        let Some(state) = &mut tx.state else {
+            return Poll::Ready(Err(WriteError::Closed));
+        };
+        let mut cx = Context::from_waker(&self.wakers.write);
+        let all = op.chunks.len();
+        let mut pending = false;
+        for _ in 0..ASKS_PER_POLL {
+            self.lines.write.arm();
+            match self.transport.poll_send(state, &mut cx, &mut op.chunks) {
+                Poll::Ready(Ok(())) if op.chunks.is_empty() => {
+                    tx.in_a_row += 1;
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending => {
+                    tx.in_a_row = 0;
+                    pending = true;
+                    break;
+                }
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(self.fail(tx, e))),
+            }
+        }
+        if !pending {
+            self.lines.write.disarm();
+        }
+        if op.chunks.len() < all {
+            self.take(tx, op, key);
+        }
+        Poll::Pending
+    }
+
+    /// The transport has accepted a part: the rest is the flow's from here on.
+    fn take(&self, tx: &mut Sending<T>, op: &mut WriteOp, key: Option<u64>) {
+        let number = tx.done + 1;
+        let place = self.lines.write.reserve(key);
+        if key.is_none() {
+            self.lines.hold(Which::Write, op.place(), place);
+        }
+        op.set_taken(number);
+        tx.taken = Some(Taken { number, key: place });
+        tx.rest = std::mem::take(&mut op.chunks);
+        self.lines.set(flag::BUSY);
+    }
+
+    /// A write that is the flow's already: waits until it is gone.
+    fn poll_taken(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut WriteOp,
+        key: Option<u64>,
+        number: u64,
+    ) -> Poll<Result<(), WriteError<T::Error>>> {
+        // Taken by another flow, it cannot be continued here.
+        let Some(key) = key else {
+            return Poll::Ready(Err(WriteError::Closed));
+        };
+        let sent = {
+            let mut tx = lock(&self.tx);
+            let result = if tx.done < number {
+                self.drive(&mut tx, Some(key))
+            } else {
+                Poll::Pending
+            };
+            if tx.done >= number {
+                Poll::Ready(Ok(()))
+            } else {
+                result
+            }
+        };
+        if sent.is_pending() {
+            self.park_write(cx, op);
+            return Poll::Pending;
+        }
+        self.lines.write.disarm();
+        op.place().leave();
+        if self.lines.has(flag::ABORTED) {
+            self.release();
+        }
+        sent
+    }
+
+    /// Goes on with what the write side has to do without new writes: the rest of a taken write, what is owed, the end.
+    ///
+    /// `me` is the place of the operation that asks, which needs no wake. Ready when nothing is left; the line is then not armed.
+    pub(super) fn drive(
+        &self,
+        tx: &mut Sending<T>,
+        me: Option<u64>,
+    ) -> Poll<Result<(), WriteError<T::Error>>> {
+        if let Some(failure) = &tx.failure {
+            return Poll::Ready(Err(failure.clone()));
+        }
+        let Some(state) = &mut tx.state else {
+            return Poll::Ready(Err(WriteError::Closed));
+        };
+        let mut cx = Context::from_waker(&self.wakers.write);
+        let mut asked = false;
+        for _ in 0..ASKS_PER_POLL {
+            let sending = tx.taken.is_some() || self.transport.owes();
+            if !sending && tx.finish != Finish::Wanted {
+                if asked {
+                    self.lines.write.disarm();
+                    self.lines.clear(flag::BUSY);
+                    if me.is_none() {
+                        self.lines.write.wake_next();
+                    }
+                }
+                return Poll::Ready(Ok(()));
+            }
+            asked = true;
+            self.lines.write.arm();
+            let polled = if sending {
+                self.transport.poll_send(state, &mut cx, &mut tx.rest)
+            } else {
+                self.transport.poll_finish(state, &mut cx)
+            };
+            match polled {
+                Poll::Pending => {
+                    self.lines.set(flag::BUSY);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(self.fail(tx, e))),
+                Poll::Ready(Ok(())) if !sending => {
+                    tx.finish = Finish::Done;
+                    self.lines.close.wake_all();
+                }
+                Poll::Ready(Ok(())) if tx.rest.is_empty() => {
+                    if let Some(taken) = tx.taken.take() {
+                        tx.done = taken.number;
+                        section::discard(std::mem::take(&mut tx.rest));
+                        if me != Some(taken.key) {
+                            self.lines.write.serve(taken.key);
+                        }
+                        self.lines.close.wake_all();
+                    }
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+        // The transport is always ready: give the task back, with the line not armed so that whoever parks is woken.
+        self.lines.set(flag::BUSY);
+        self.lines.write.disarm();
+        Poll::Pending
+    }
+
+    /// Keeps a failure, and wakes everybody whom it concerns.
+    fn fail(&self, tx: &mut Sending<T>, error: WriteError<T::Error>) -> WriteError<T::Error> {
+        let failure = match error {
+            WriteError::Closed => WriteError::Closed,
+            WriteError::Transport(e) => {
+                let closed = T::is_closed(&e);
+                tx.fault.get_or_insert_with(|| e.clone());
+                if closed {
+                    WriteError::Closed
+                } else {
+                    WriteError::Transport(e)
+                }
+            }
+        };
+        tx.failure = Some(failure.clone());
+        self.lines.set(flag::FAILED);
+        self.lines.clear(flag::BUSY);
+        self.lines.write.disarm();
+        self.lines.write.wake_all();
+        self.lines.close.wake_all();
+        failure
+    }
+
+    /// The error that a write consumed, for the reader who meets a clean end after it.
+    pub(super) fn fault(&self) -> Option<T::Error> {
+        if mutant!("end_hides_the_fault") {
+            return None;
+        }
+        self.with_tx(|tx| tx.fault.clone())
+    }
+
+    /// From here on new writes are refused; those that wait to be taken learn it.
+    pub(super) fn refuse_writes(&self) {
+        if self.lines.set(flag::WRITE_SHUT) & flag::WRITE_SHUT == 0 {
+            self.lines.write.wake_all();
+        }
+    }
+
+    /// Sends what was taken, then signals the end.
+    pub(super) fn drive_finish(&self) -> Poll<Result<(), WriteError<T::Error>>> {
+        self.with_tx(|tx| {
+            if tx.finish == Finish::NotWanted {
+                tx.finish = Finish::Wanted;
+            }
+            self.drive(tx, None)
+        })
+    }
+
+    /// A read does the write side's work, if nobody is at it just now.
+    pub(super) fn attend(&self) {
+        match try_lock(&self.tx) {
+            Some(mut tx) => drop(self.drive(&mut tx, None)),
+            None => return,
+        }
+        if self.lines.flags_after_unlock() & flag::ABORTED != 0 {
+            self.release();
+        }
+    }
+
+    /// The same, after waiting for whoever is at it.
+    pub(super) fn attend_now(&self) {
+        drop(self.with_tx(|tx| self.drive(tx, None)));
+    }
+
+    /// Goes on until the last write that had been taken at the first call is complete, and nothing is owed.
+    pub(super) fn drive_until(
+        &self,
+        until: &mut Option<u64>,
+    ) -> Poll<Result<(), WriteError<T::Error>>> {
+        self.with_tx(|tx| {
+            let until = *until.get_or_insert(tx.last());
+            match self.drive(tx, None) {
+                Poll::Pending if tx.done >= until && !self.transport.owes() => Poll::Ready(Ok(())),
+                result => result,
+            }
+        })
+    }
+}

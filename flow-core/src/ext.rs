@@ -1,0 +1,85 @@
+//! The calls people make: named futures over the polls of a flow.
+
+use bytes::Bytes;
+
+use crate::future::{Close, Flush, Read, Shutdown as ShutdownFuture, Write};
+use crate::{CloseOp, Flow, FlushOp, Payload, ReadOp, Shutdown, ShutdownOp, WriteOp};
+
+/// The methods that people call on a [`Flow`]; there for every flow, boxed and borrowed ones included.
+///
+/// Each returns a named future that is `Unpin`, starts nothing before its first poll, and may be dropped at any time (see
+/// each method of [`Flow`] for what that means). Polled again after it was ready it panics.
+///
+/// # Examples
+///
+/// Reads and writes mix under `?`, because [`WriteError`](crate::WriteError) is made from the flow's own error:
+///
+/// ```
+/// use flow_core::{Flow, FlowExt, Shutdown, WriteError};
+///
+/// async fn shout<F: Flow>(flow: &F) -> Result<(), WriteError<F::Error>> {
+///     while let Some(chunk) = flow.read().await? {
+///         flow.write(chunk.to_ascii_uppercase()).await?;
+///     }
+///     flow.shutdown(Shutdown::Write).await
+/// }
+///
+/// # #[cfg(feature = "std")]
+/// futures_lite::future::block_on(async {
+///     let (ours, theirs) = flow_core::memory::pair(1024);
+///     let client = async {
+///         theirs.write("hello").await?;
+///         theirs.shutdown(Shutdown::Write).await?;
+///         assert_eq!(theirs.read().await?.as_deref(), Some(&b"HELLO"[..]));
+///         assert_eq!(theirs.read().await?, None);
+///         // The other side has ended its writing: ours is over too.
+///         assert!(theirs.write("more").await.is_err_and(|e| e.is_closed()));
+///         Ok::<_, WriteError<_>>(())
+///     };
+///     let (served, asked) = futures_lite::future::zip(shout(&ours), client).await;
+///     served.unwrap();
+///     asked.unwrap();
+/// });
+/// ```
+pub trait FlowExt: Flow {
+    /// Reads what has arrived, or `None` at the end: see [`Flow::poll_read`].
+    fn read(&self) -> Read<'_, Self> {
+        Read::new(self, ReadOp::new())
+    }
+
+    /// Writes all of `data`: see [`Flow::poll_write`]. [`write_copy`](Self::write_copy) takes borrowed data.
+    fn write(&self, data: impl Payload) -> Write<'_, Self> {
+        Write::new(self, data.into())
+    }
+
+    /// Writes a copy of `data`.
+    fn write_copy(&self, data: &[u8]) -> Write<'_, Self> {
+        self.write(Bytes::copy_from_slice(data))
+    }
+
+    /// Writes all of `buffers`, in order, as one unit that no other write comes between; any number of them, of any length.
+    fn writev<I>(&self, buffers: I) -> Write<'_, Self>
+    where
+        I: IntoIterator,
+        I::Item: Payload,
+    {
+        Write::new(self, WriteOp::from_iter(buffers))
+    }
+
+    /// Waits until what was taken has been accepted by the transport: see [`Flow::poll_flush`].
+    fn flush(&self) -> Flush<'_, Self> {
+        Flush::new(self, FlushOp::new())
+    }
+
+    /// Ends one direction, or both: see [`Flow::poll_shutdown`].
+    fn shutdown(&self, how: Shutdown) -> ShutdownFuture<'_, Self> {
+        ShutdownFuture::new(self, ShutdownOp::new(how))
+    }
+
+    /// Ends writing and waits until the peer has ended too: see [`Flow::poll_close`].
+    fn close(&self) -> Close<'_, Self> {
+        Close::new(self, CloseOp::new())
+    }
+}
+
+impl<F: Flow + ?Sized> FlowExt for F {}

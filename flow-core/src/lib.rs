@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod chunks;
+mod error;
+mod ext;
+mod flow;
+mod forward;
+pub mod future;
+mod op;
+mod payload;
+mod place;
+mod shutdown;
+mod transport;
+
+#[cfg(feature = "std")]
+mod engine;
+#[cfg(feature = "std")]
+pub mod memory;
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod mutant;
+#[cfg(feature = "std")]
+mod section;
+#[cfg(feature = "std")]
+mod switch;
+#[cfg(feature = "std")]
+mod sync;
+
+pub use crate::chunks::{Chunks, IntoIter};
+#[cfg(feature = "std")]
+pub use crate::engine::{Engine, Parts};
+pub use crate::error::{Aborted, WriteError};
+pub use crate::ext::FlowExt;
+pub use crate::flow::{BoxFlow, Flow, LocalBoxFlow};
+pub use crate::op::{CloseOp, FlushOp, ReadOp, ShutdownOp, WriteOp};
+pub use crate::payload::Payload;
+pub use crate::place::{Leave, Place};
+pub use crate::shutdown::Shutdown;
+#[cfg(feature = "std")]
+pub use crate::switch::{
+    Hook, HookResult, Switch, SwitchOff, TurnOff, TurnOffError, TurnOffErrors,
+};
+pub use crate::transport::{PeerEnd, Transport};
+pub use bytes::Bytes;

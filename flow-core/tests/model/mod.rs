@@ -1,0 +1,117 @@
+//! Runs models under loom, and shows that each can fail.
+//!
+//! A model finds a fault as a failed assertion or as threads that all wait. What follows a deadlock is unwinding through
+//! destructors that need the checker, which aborts the process: so faults are put in in a process of their own, this test
+//! once more.
+
+use std::pin::{Pin, pin};
+use std::process::Command;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use flow_core::mutant;
+use loom::sync::{Condvar, Mutex};
+
+/// Names the fault in the process that has it.
+const FAULT: &str = "FLOW_FAULT";
+
+/// Checks `model`, and that it finds each of `faults`. `test` is the path of the test that calls this.
+pub(crate) fn run(test: &str, model: fn(), faults: &[&str]) {
+    if let Ok(fault) = std::env::var(FAULT) {
+        mutant::set(String::leak(fault));
+        return check(model);
+    }
+    check(model);
+    for fault in faults {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([test, "--exact"])
+            .env(FAULT, fault)
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(told.contains("running 1 test"), "no test called {test}");
+        assert!(!output.status.success(), "{test} has not found {fault}");
+    }
+}
+
+/// Every order of the threads with at most three switches that no thread asked for.
+fn check(model: fn()) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+/// A waker that a thread of the model sleeps on. Not `loom::thread::park`: a thread that is unparked while it is blocked
+/// on a mutex forgets it.
+struct Sleeper {
+    woken: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Sleeper {
+    fn sleep(&self) {
+        let mut woken = self.woken.lock().unwrap();
+        while !*woken {
+            woken = self.changed.wait(woken).unwrap();
+        }
+        *woken = false;
+    }
+}
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        *self.woken.lock().unwrap() = true;
+        self.changed.notify_one();
+    }
+}
+
+/// Runs `future` on this thread of the model.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let sleeper = Arc::new(Sleeper {
+        woken: Mutex::new(false),
+        changed: Condvar::new(),
+    });
+    let waker = Waker::from(sleeper.clone());
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => sleeper.sleep(),
+        }
+    }
+}
+
+/// Something to wait for, by one task at a time: it keeps the latest waker.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new((false, None))))
+    }
+
+    pub(crate) fn open(&self) {
+        let waker = {
+            let mut gate = self.0.lock().unwrap();
+            gate.0 = true;
+            gate.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Future for Gate {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut gate = self.0.lock().unwrap();
+        if gate.0 {
+            return Poll::Ready(());
+        }
+        gate.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}

@@ -1,0 +1,334 @@
+//! One law run on one flow: making links, waiting under the watchdog, settling, and the moves that most laws share.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use flow_core::future::{Read, Write};
+use flow_core::{Bytes, Flow, FlowExt, WriteError};
+
+use crate::harness::{Harness, Link, Room};
+use crate::pattern::{Feed, Pattern, Tape};
+use crate::peer::{Peer, Recv};
+use crate::step::Step;
+
+/// More than any [tight](Room::Tight) link buffers.
+pub const MUCH: usize = 256 * 1024;
+/// What a flow with a peer that does not read may accept at most: kernel buffers and the flow's own.
+pub const BOUND: usize = 16 * 1024 * 1024;
+
+/// How far a law has come, for who watches it.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    steps: AtomicU64,
+    at: Mutex<&'static str>,
+}
+
+impl Progress {
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn at(&self) -> &'static str {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, what: &'static str) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A law being run on a flow.
+pub struct Case<H: Harness> {
+    harness: H,
+    watchdog: Duration,
+    progress: Arc<Progress>,
+    /// A link of its own, made on first use, that tells when earlier events have been delivered.
+    fence: RefCell<Option<Link<H::Flow>>>,
+}
+
+impl<H: Harness> Case<H> {
+    pub(crate) const fn new(harness: H, watchdog: Duration, progress: Arc<Progress>) -> Self {
+        Self { harness, watchdog, progress, fence: RefCell::new(None) }
+    }
+
+    /// What makes the flows.
+    pub const fn harness(&self) -> &H {
+        &self.harness
+    }
+
+    /// Says what is being done, for the watchdog's message.
+    pub fn at(&self, what: &'static str) {
+        self.progress.set(what);
+    }
+
+    /// A flow and its far end, with room for what small laws send.
+    pub fn link(&self) -> Link<H::Flow> {
+        self.harness.enter(|| self.harness.link(Room::Ample))
+    }
+
+    /// A flow and its far end, with as little room as there can be.
+    pub fn tight(&self) -> Link<H::Flow> {
+        self.harness.enter(|| self.harness.link(Room::Tight))
+    }
+
+    /// Two connected flows.
+    pub fn pair(&self) -> (H::Flow, H::Flow) {
+        self.harness.enter(|| self.harness.pair())
+    }
+
+    /// A call, to be polled in a task of its own.
+    pub fn step<C: Future + Unpin>(&self, what: &'static str, call: C) -> Step<'_, H, C> {
+        Step::new(self, what, call)
+    }
+
+    /// Waits until `done`, while `others` go on: told whether any of them moved.
+    ///
+    /// # Panics
+    ///
+    /// If nothing will ever happen any more, or the watchdog's time is over.
+    #[track_caller]
+    pub fn wait(&self, what: &'static str, mut done: impl FnMut() -> bool, mut others: impl FnMut() -> bool) {
+        self.at(what);
+        let mut last = Instant::now();
+        while !done() {
+            // The others first: what they do may be what is waited for, and then it needs no turn.
+            let moved = others();
+            if done() {
+                return;
+            }
+            let turned = self.harness.turn();
+            if moved {
+                last = Instant::now();
+            } else if !turned && !done() {
+                panic!("{what} is asleep: it waits, and nothing will wake it");
+            } else if last.elapsed() > self.watchdog {
+                panic!("hang (watchdog) at {what}");
+            }
+        }
+    }
+
+    /// Lets everything happen that happens without further calls.
+    ///
+    /// For a flow without a reactor there is nothing to do. Otherwise a second flow of the same kind is made readable by its peer and waited
+    /// for, twice: events are delivered in order, so those of before are behind us.
+    pub fn settle(&self) {
+        for _ in 0..2 {
+            if !self.harness.turn() {
+                return;
+            }
+            let mut fence = self.fence.borrow_mut();
+            let Link { flow, peer } = fence.get_or_insert_with(|| self.link());
+            let mut read = self.step("the kit's own fence", flow.read());
+            let _ = read.poll();
+            assert_eq!(peer.send(&[1]), 1, "the kit's own fence is full");
+            let _ = read.finish();
+        }
+    }
+
+    /// The runtime is gone: nothing settles any more.
+    pub(crate) fn without_fence(&self) {
+        *self.fence.borrow_mut() = None;
+    }
+
+    /// Reads once: a chunk, or the end.
+    #[track_caller]
+    pub fn read<F: Flow>(&self, flow: &F) -> Option<Bytes> {
+        self.try_read(flow).unwrap_or_else(|e| panic!("read failed: {e}"))
+    }
+
+    /// Reads once.
+    ///
+    /// # Errors
+    ///
+    /// The flow's.
+    #[track_caller]
+    pub fn try_read<F: Flow>(&self, flow: &F) -> Result<Option<Bytes>, F::Error> {
+        self.step("a read", flow.read()).finish()
+    }
+
+    /// Reads until `tape` has come to `to`.
+    #[track_caller]
+    pub fn read_up_to<F: Flow>(&self, flow: &F, tape: &mut Tape, to: u64) {
+        while tape.at() < to {
+            match self.read(flow) {
+                Some(chunk) => tape.check(&chunk),
+                None => panic!("{} met the end at {} of {to} bytes", tape.who(), tape.at()),
+            }
+        }
+        assert_eq!(tape.at(), to, "{} got more bytes than were sent", tape.who());
+    }
+
+    /// Reads, and must meet the end.
+    #[track_caller]
+    pub fn read_end<F: Flow>(&self, flow: &F) {
+        match self.try_read(flow) {
+            Ok(None) => {}
+            Ok(Some(chunk)) => panic!("{} bytes came where the end should be", chunk.len()),
+            Err(e) => panic!("the end was reported as an error: {e}"),
+        }
+    }
+
+    /// Writes, which must succeed.
+    #[track_caller]
+    pub fn write<F: Flow>(&self, flow: &F, data: Bytes) {
+        if let Err(e) = self.try_write(flow, data) {
+            panic!("write failed: {e}");
+        }
+    }
+
+    /// Writes.
+    ///
+    /// # Errors
+    ///
+    /// The flow's.
+    #[track_caller]
+    pub fn try_write<F: Flow>(&self, flow: &F, data: Bytes) -> Result<(), WriteError<F::Error>> {
+        self.step("a write", flow.write(data)).finish()
+    }
+
+    /// The peer sends the next `len` bytes of `feed`, while nobody polls the flow.
+    #[track_caller]
+    pub fn send(&self, peer: &mut dyn Peer, feed: &mut Feed, len: usize) {
+        let left = Cell::new(len);
+        let send = || {
+            let sent = push(peer, feed, left.get());
+            left.set(left.get() - sent);
+            sent > 0
+        };
+        self.wait("the peer's sending", || left.get() == 0, send);
+    }
+
+    /// The peer receives until `tape` has come to `to`, while nobody polls the flow.
+    #[track_caller]
+    pub fn receive_up_to(&self, peer: &mut dyn Peer, tape: &mut Tape, to: u64) {
+        let at = Cell::new(tape.at());
+        let drain = || {
+            let moved = pull(peer, tape, 64 * 1024);
+            at.set(tape.at());
+            moved
+        };
+        self.wait("bytes that should arrive", || at.get() >= to, drain);
+        assert_eq!(tape.at(), to, "{} got more bytes than were sent", tape.who());
+    }
+
+    /// The peer must meet the end next, while nobody polls the flow.
+    #[track_caller]
+    pub fn receive_end(&self, peer: &mut dyn Peer) {
+        match self.receive(peer, "the end that the peer should see") {
+            Recv::End => {}
+            Recv::Torn => panic!("the peer saw a torn stream instead of the end"),
+            other => panic!("the peer got {other:?} instead of the end"),
+        }
+    }
+
+    /// Waits until the peer meets anything.
+    #[track_caller]
+    pub fn receive(&self, peer: &mut dyn Peer, what: &'static str) -> Recv {
+        let mut met = Recv::Empty;
+        let receive = || {
+            met = peer.recv(&mut [0; 1]);
+            met != Recv::Empty
+        };
+        self.wait(what, receive, || false);
+        met
+    }
+
+    /// Fills a [tight](Self::tight) flow: the write that is left is taken, and not done before the peer has read.
+    #[track_caller]
+    pub fn park_taken<'c, 'f, F: Flow>(&'c self, flow: &'f F, feed: &mut Feed) -> Step<'c, H, Write<'f, F>> {
+        while feed.at() < BOUND as u64 {
+            let mut write = self.step("a large write", flow.write(feed.next(MUCH)));
+            match write.poll() {
+                std::task::Poll::Pending => {
+                    // All the room there is must be used up, not only what there was at first.
+                    self.settle();
+                    if write.poll().is_pending() {
+                        assert!(write.call().is_taken(), "an empty flow took nothing of a large write");
+                        return write;
+                    }
+                }
+                std::task::Poll::Ready(Ok(())) => {}
+                std::task::Poll::Ready(Err(e)) => panic!("write failed: {e}"),
+            }
+        }
+        panic!("no back-pressure: {} bytes were accepted while the peer does not read", feed.at());
+    }
+
+    /// A read that waits.
+    #[track_caller]
+    pub fn park_read<'c, 'f, F: Flow>(&'c self, flow: &'f F) -> Step<'c, H, Read<'f, F>> {
+        let mut read = self.step("a parked read", flow.read());
+        read.park();
+        read
+    }
+}
+
+/// The peer sends what it can of the next `len` bytes; how many it could send.
+pub fn push(peer: &mut dyn Peer, feed: &mut Feed, len: usize) -> usize {
+    let mut left = len;
+    while left > 0 {
+        let next = feed.peek(left.min(64 * 1024));
+        let sent = peer.send(&next);
+        feed.sent(sent);
+        left -= sent;
+        if sent == 0 {
+            break;
+        }
+    }
+    len - left
+}
+
+/// The peer receives at most `len` bytes of what is there; whether there were any. The end is left for later.
+#[track_caller]
+pub fn pull(peer: &mut dyn Peer, tape: &mut Tape, len: usize) -> bool {
+    let mut buf = vec![0; len.min(64 * 1024)];
+    match peer.recv(&mut buf) {
+        Recv::Data(count) => {
+            tape.check(&buf[..count]);
+            true
+        }
+        Recv::Empty => false,
+        Recv::End => panic!("{} met the end after {} bytes, before the last", tape.who(), tape.at()),
+        Recv::Torn => panic!("{} met a torn stream after {} bytes, before the last", tape.who(), tape.at()),
+    }
+}
+
+/// The stream from the flow to its peer.
+pub const OUT: Pattern = Pattern(1);
+/// The stream from the peer to its flow.
+pub const IN: Pattern = Pattern(2);
+
+/// What the flow sends.
+#[must_use]
+pub const fn feed_out() -> Feed {
+    Feed::new(OUT)
+}
+
+/// What the peer sends.
+#[must_use]
+pub const fn feed_in() -> Feed {
+    Feed::new(IN)
+}
+
+/// What the peer expects.
+#[must_use]
+pub const fn tape_out() -> Tape {
+    Tape::new("the peer", OUT)
+}
+
+/// What the flow's reader expects.
+#[must_use]
+pub const fn tape_in() -> Tape {
+    Tape::new("the reader", IN)
+}
+
+impl<H: Harness> fmt::Debug for Case<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("progress", &self.progress).finish_non_exhaustive()
+    }
+}

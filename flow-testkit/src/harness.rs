@@ -1,0 +1,143 @@
+//! What the author of a flow supplies: how to make one, and how to let its runtime run.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+
+use flow_core::Flow;
+
+use crate::fd::Wires;
+use crate::peer::{FlowPeer, Peer};
+
+/// How much a link buffers between its flow and its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// At least 64 KiB each way.
+    Ample,
+    /// As little as the kind can: a write of 256 KiB cannot be accepted while the peer does not read.
+    Tight,
+}
+
+/// A flow, and its far end driven by hand.
+pub struct Link<F> {
+    /// The flow on which the law looks.
+    pub flow: F,
+    /// The other end: not a flow under test where that can be had, because equal faults on both ends cancel out.
+    pub peer: Box<dyn Peer>,
+}
+
+impl<F> Link<F> {
+    /// This flow, and that far end of it.
+    pub fn new(flow: F, peer: impl Peer + 'static) -> Self {
+        Self { flow, peer: Box::new(peer) }
+    }
+
+    /// The same link with the flow wrapped.
+    pub fn map<G>(self, wrap: impl FnOnce(F) -> G) -> Link<G> {
+        Link { flow: wrap(self.flow), peer: self.peer }
+    }
+}
+
+impl<F> fmt::Debug for Link<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
+}
+
+/// What a law may need beyond a connected pair. A harness that lacks one says so where it lists its tests, with the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Need {
+    /// The peer can reset, bytes may be lost by it, and a reader is told: TCP.
+    Reset,
+    /// A peer that leaves with input unread loses nothing that it sent, so that its leaving is a plain end: `AF_UNIX`, memory.
+    CleanLeave,
+    /// The peer can tell a stream that was cut off from one that ended.
+    TornAbort,
+    /// Flows over descriptors: [`Harness::over`].
+    Descriptors,
+    /// Flows can be attached to a switch: [`Harness::link_with`].
+    Switch,
+    /// The runtime can be ended while flows live: [`Harness::end_runtime`].
+    Runtime,
+    /// Flows can be used from another thread: [`Harness::elsewhere`].
+    Threads,
+    /// The heap of this thread is counted: [`Harness::allocated`].
+    Allocated,
+}
+
+/// How the kit makes flows of one kind, and lets what drives them run.
+///
+/// One value serves one law. Laws poll by hand and never sleep; wherever one has to wait it calls [`turn`](Self::turn). Either
+/// [`over`](Self::over) or [`pair`](Self::pair) is enough; [`link`](Self::link) is for flows that are neither over descriptors nor should be tested
+/// against themselves.
+pub trait Harness: 'static {
+    /// The flow under test.
+    type Flow: Flow + 'static;
+
+    /// Two connected flows. By default made of [`over`](Self::over).
+    fn pair(&self) -> (Self::Flow, Self::Flow) {
+        let (a, b) = self.wires().pair(Room::Ample);
+        match (self.over(a), self.over(b)) {
+            (Some(a), Some(b)) => (a, b),
+            _ => panic!("this harness has neither `pair` nor `over`"),
+        }
+    }
+
+    /// A flow over this descriptor, one end of [`wires`](Self::wires). `None` if the flow is not over descriptors.
+    fn over(&self, fd: OwnedFd) -> Option<Self::Flow> {
+        drop(fd);
+        None
+    }
+
+    /// What the kit connects the two ends with, for [`over`](Self::over).
+    fn wires(&self) -> Wires {
+        Wires::Unix
+    }
+
+    /// A flow and its bare far end.
+    ///
+    /// By default a descriptor driven by system calls, where [`over`](Self::over) makes flows; otherwise the second flow of
+    /// [`pair`](Self::pair), driven by hand.
+    fn link(&self, room: Room) -> Link<Self::Flow> {
+        let (ours, theirs) = self.wires().link(room);
+        match self.over(ours) {
+            Some(flow) => Link::new(flow, theirs),
+            None => {
+                let (flow, other) = self.pair();
+                Link::new(flow, FlowPeer::new(other))
+            }
+        }
+    }
+
+    /// Lets what delivers events to these flows run once, without waiting long.
+    ///
+    /// False if nothing came and, unless someone makes a further call, nothing ever will: always so for a flow that has no reactor. A law
+    /// that waits for such a flow fails at once instead of hanging.
+    fn turn(&self) -> bool {
+        false
+    }
+
+    /// Runs `call` where flows of this kind can be made and polled: inside the runtime, where there is one.
+    fn enter<R>(&self, call: impl FnOnce() -> R) -> R {
+        call()
+    }
+
+    /// Ends the runtime under the flows that live. False if there is none.
+    fn end_runtime(&self) -> bool {
+        false
+    }
+
+    /// Runs `call` on another thread and waits for it. False if these flows stay on one thread.
+    ///
+    /// Where they do not, the body is
+    /// `std::thread::scope(|s| s.spawn(|| call(flow)).join().expect("abort panicked")); true`.
+    fn elsewhere(&self, flow: &Self::Flow, call: fn(&Self::Flow)) -> bool {
+        let _ = (flow, call);
+        false
+    }
+
+    /// How many bytes of heap this thread has allocated and not freed, if the test binary counts them.
+    fn allocated(&self) -> Option<usize> {
+        None
+    }
+}

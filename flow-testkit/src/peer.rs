@@ -1,0 +1,181 @@
+//! The far end of a link, driven by hand: what laws see of it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::task::{Context, Poll, Waker};
+
+use flow_core::{Bytes, Flow, ReadOp, Shutdown, ShutdownOp, WriteOp};
+
+/// What a peer met when it received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recv {
+    /// That many bytes.
+    Data(usize),
+    /// Nothing yet.
+    Empty,
+    /// The orderly end.
+    End,
+    /// The stream was cut off: a reset, or an abort that can be told from an end.
+    Torn,
+}
+
+/// The far end of a link. No call waits.
+pub trait Peer {
+    /// Sends from the front of `data`; how many bytes were accepted, 0 if there is no room or nobody to receive.
+    fn send(&mut self, data: &[u8]) -> usize;
+    /// Receives what is there.
+    fn recv(&mut self, buf: &mut [u8]) -> Recv;
+    /// How many bytes wait to be received.
+    fn queued(&mut self) -> usize;
+    /// Ends sending; receiving goes on.
+    fn end(&mut self);
+    /// Leaves both ways, as a process does that exits. Nothing may be called after it but `vanish`.
+    fn vanish(&mut self);
+    /// Leaves with a reset, where that differs from [`vanish`](Self::vanish).
+    fn reset(&mut self) {
+        self.vanish();
+    }
+}
+
+impl<P: Peer + ?Sized> Peer for Box<P> {
+    fn send(&mut self, data: &[u8]) -> usize {
+        (**self).send(data)
+    }
+    fn recv(&mut self, buf: &mut [u8]) -> Recv {
+        (**self).recv(buf)
+    }
+    fn queued(&mut self) -> usize {
+        (**self).queued()
+    }
+    fn end(&mut self) {
+        (**self).end();
+    }
+    fn vanish(&mut self) {
+        (**self).vanish();
+    }
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+}
+
+/// A flow that plays the peer, for kinds that have no other far end.
+///
+/// It is a flow under test like the other, so a fault that is the same on both ends may hide: a bare far end finds more.
+pub struct FlowPeer<F> {
+    flow: Option<F>,
+    /// Writes that the flow took and has not finished.
+    sending: VecDeque<WriteOp>,
+    ending: Option<ShutdownOp>,
+    received: VecDeque<u8>,
+    over: Option<Recv>,
+}
+
+impl<F: Flow> FlowPeer<F> {
+    /// `flow` as a far end.
+    pub const fn new(flow: F) -> Self {
+        Self { flow: Some(flow), sending: VecDeque::new(), ending: None, received: VecDeque::new(), over: None }
+    }
+
+    fn flow(&self) -> &F {
+        self.flow.as_ref().expect("the peer has left")
+    }
+
+    fn drive(&mut self) {
+        let flow = self.flow.as_ref().expect("the peer has left");
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Some(op) = self.sending.front_mut() {
+            if flow.poll_write(&mut cx, op).is_pending() {
+                return;
+            }
+            self.sending.pop_front();
+        }
+        if let Some(op) = &mut self.ending {
+            if flow.poll_shutdown(&mut cx, op).is_ready() {
+                self.ending = None;
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        if self.over.is_some() {
+            return;
+        }
+        match self.flow().poll_read(&mut cx, &mut ReadOp::new()) {
+            Poll::Ready(Ok(Some(chunk))) => self.received.extend(chunk),
+            Poll::Ready(Ok(None)) => self.over = Some(Recv::End),
+            Poll::Ready(Err(_)) => self.over = Some(Recv::Torn),
+            Poll::Pending => {}
+        }
+    }
+}
+
+impl<F: Flow> Peer for FlowPeer<F> {
+    fn send(&mut self, data: &[u8]) -> usize {
+        self.drive();
+        if !self.sending.is_empty() {
+            return 0;
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut op = WriteOp::from(Bytes::copy_from_slice(data));
+        match self.flow().poll_write(&mut cx, &mut op) {
+            Poll::Ready(Ok(())) => data.len(),
+            Poll::Ready(Err(_)) => 0,
+            Poll::Pending if op.is_taken() => {
+                self.sending.push_back(op);
+                data.len()
+            }
+            Poll::Pending => 0,
+        }
+    }
+
+    fn recv(&mut self, buf: &mut [u8]) -> Recv {
+        self.drive();
+        if self.received.is_empty() {
+            self.receive();
+        }
+        if self.received.is_empty() {
+            return self.over.unwrap_or(Recv::Empty);
+        }
+        let count = buf.len().min(self.received.len());
+        for (to, from) in buf.iter_mut().zip(self.received.drain(..count)) {
+            *to = from;
+        }
+        Recv::Data(count)
+    }
+
+    fn queued(&mut self) -> usize {
+        self.drive();
+        loop {
+            let before = self.received.len();
+            self.receive();
+            if self.received.len() == before {
+                return before;
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.ending = Some(ShutdownOp::new(Shutdown::Write));
+        self.drive();
+    }
+
+    fn vanish(&mut self) {
+        self.sending.clear();
+        self.ending = None;
+        self.flow = None;
+    }
+
+    fn reset(&mut self) {
+        if let Some(flow) = &self.flow {
+            flow.abort();
+        }
+        self.vanish();
+    }
+}
+
+impl<F> fmt::Debug for FlowPeer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowPeer").finish_non_exhaustive()
+    }
+}

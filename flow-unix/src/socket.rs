@@ -1,0 +1,85 @@
+//! Making sockets: close-on-exec and non-blocking, all of them.
+
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType};
+#[cfg(not(target_vendor = "apple"))]
+use rustix::net::{SocketFlags, acceptfrom_with, socket_with};
+
+use crate::kind::Kind;
+use crate::source::Source;
+use crate::{Error, FdTransport, Readiness};
+use crate::error::Doing;
+
+/// Two connected flows over a pair of `AF_UNIX` sockets, on the runtime of the code that is running.
+///
+/// # Errors
+///
+/// No runtime here, or no descriptors left.
+pub fn socketpair<R: Readiness>() -> Result<(Flow<R>, Flow<R>), Error> {
+    let (a, b) = pair().map_err(|errno| Error::os(Doing::Pair, errno))?;
+    let flow = |fd| {
+        let runtime = R::runtime()?;
+        let source = Source::register(&runtime, fd, Kind::Unix).map_err(|(e, _)| e)?;
+        Ok(FdTransport::engine(runtime, source))
+    };
+    Ok((flow(a)?, flow(b)?))
+}
+
+type Flow<R> = flow_core::Engine<FdTransport<R>>;
+
+#[cfg(not(target_vendor = "apple"))]
+mod flags {
+    use super::*;
+
+    const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
+
+    pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+        rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)
+    }
+
+    pub(crate) fn stream(family: AddressFamily) -> Result<OwnedFd, Errno> {
+        socket_with(family, SocketType::STREAM, FLAGS, None)
+    }
+
+    pub(crate) fn accept(listener: impl std::os::fd::AsFd) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
+        acceptfrom_with(listener, FLAGS)
+    }
+}
+
+/// These systems set the flags after the fact: a program started by another thread in between inherits the socket.
+#[cfg(target_vendor = "apple")]
+mod flags {
+    use rustix::io::{ioctl_fioclex, ioctl_fionbio};
+
+    use super::*;
+
+    pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+        let (a, b) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            rustix::net::SocketFlags::empty(),
+            None,
+        )?;
+        Ok((prepared(a)?, prepared(b)?))
+    }
+
+    pub(crate) fn stream(family: AddressFamily) -> Result<OwnedFd, Errno> {
+        prepared(rustix::net::socket(family, SocketType::STREAM, None)?)
+    }
+
+    pub(crate) fn accept(listener: impl std::os::fd::AsFd) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
+        let (fd, peer) = rustix::net::acceptfrom(listener)?;
+        Ok((prepared(fd)?, peer))
+    }
+
+    fn prepared(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+        ioctl_fioclex(&fd)?;
+        ioctl_fionbio(&fd, true)?;
+        Ok(fd)
+    }
+}
+
+use flags::pair;
+pub(crate) use flags::{accept, stream};
