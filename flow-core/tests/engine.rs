@@ -25,7 +25,10 @@ struct Task {
 impl Task {
     fn new() -> Self {
         let count = Arc::new(Count::default());
-        Self { waker: count.clone().into(), count }
+        Self {
+            waker: count.clone().into(),
+            count,
+        }
     }
 
     fn cx(&self) -> Context<'_> {
@@ -38,7 +41,8 @@ impl Task {
 }
 
 fn read(flow: &MemoryFlow, task: &Task, op: &mut ReadOp) -> Poll<Option<Vec<u8>>> {
-    flow.poll_read(&mut task.cx(), op).map(|r| r.expect("read").map(|b| b.to_vec()))
+    flow.poll_read(&mut task.cx(), op)
+        .map(|r| r.expect("read").map(|b| b.to_vec()))
 }
 
 #[test]
@@ -49,7 +53,10 @@ fn bytes_cross_and_the_end_is_final() {
     assert_eq!(read(&flow, &task, &mut op), Poll::Pending);
     assert_eq!(wire.send(b"abc"), 3);
     assert_eq!(task.wakes(), 1);
-    assert_eq!(read(&flow, &task, &mut op), Poll::Ready(Some(b"abc".to_vec())));
+    assert_eq!(
+        read(&flow, &task, &mut op),
+        Poll::Ready(Some(b"abc".to_vec()))
+    );
     wire.end();
     for _ in 0..3 {
         assert_eq!(read(&flow, &task, &mut op), Poll::Ready(None));
@@ -136,7 +143,11 @@ fn shutdown_read_discards_and_writing_goes_on() {
     let task = Task::new();
     wire.send(b"junk");
     let mut op = ReadOp::new();
-    assert!(pin!(flow.shutdown(Shutdown::Read)).poll(&mut task.cx()).is_ready());
+    assert!(
+        pin!(flow.shutdown(Shutdown::Read))
+            .poll(&mut task.cx())
+            .is_ready()
+    );
     assert_eq!(read(&flow, &task, &mut op), Poll::Ready(None));
     assert_eq!(wire.send(b"more"), 4);
     let mut write = pin!(flow.write("abcdefgh"));
@@ -168,7 +179,10 @@ fn abort_is_an_error_here_and_the_end_there() {
     assert!(flow.poll_write(&mut writer.cx(), &mut writing).is_pending());
     flow.abort();
     assert_eq!((reader.wakes(), writer.wakes()), (1, 1));
-    assert!(matches!(flow.poll_read(&mut reader.cx(), &mut reading), Poll::Ready(Err(_))));
+    assert!(matches!(
+        flow.poll_read(&mut reader.cx(), &mut reading),
+        Poll::Ready(Err(_))
+    ));
     assert_eq!(
         flow.poll_write(&mut writer.cx(), &mut writing),
         Poll::Ready(Err(WriteError::Closed))

@@ -9,12 +9,46 @@ mod model;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use flow_core::Switch;
+use loom::sync::Mutex;
 use loom::thread;
+use model::block_on;
 
-use model::{Gate, block_on};
+/// Something to wait for, by one task at a time: it keeps the latest waker.
+#[derive(Clone)]
+struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
+
+impl Gate {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new((false, None))))
+    }
+
+    fn open(&self) {
+        let waker = {
+            let mut gate = self.0.lock().unwrap();
+            gate.0 = true;
+            gate.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Future for Gate {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut gate = self.0.lock().unwrap();
+        if gate.0 {
+            return Poll::Ready(());
+        }
+        gate.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
 
 /// A flow is attached while the switch is turned off: it is refused, or aborted once.
 fn attach_races_with_turn_off() {

@@ -3,8 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use flow_core::future::{Read, Write};
@@ -53,7 +55,12 @@ pub struct Case<H: Harness> {
 
 impl<H: Harness> Case<H> {
     pub(crate) const fn new(harness: H, watchdog: Duration, progress: Arc<Progress>) -> Self {
-        Self { harness, watchdog, progress, fence: RefCell::new(None) }
+        Self {
+            harness,
+            watchdog,
+            progress,
+            fence: RefCell::new(None),
+        }
     }
 
     /// What makes the flows.
@@ -92,7 +99,12 @@ impl<H: Harness> Case<H> {
     ///
     /// If nothing will ever happen any more, or the watchdog's time is over.
     #[track_caller]
-    pub fn wait(&self, what: &'static str, mut done: impl FnMut() -> bool, mut others: impl FnMut() -> bool) {
+    pub fn wait(
+        &self,
+        what: &'static str,
+        mut done: impl FnMut() -> bool,
+        mut others: impl FnMut() -> bool,
+    ) {
         self.at(what);
         let mut last = Instant::now();
         while !done() {
@@ -138,7 +150,8 @@ impl<H: Harness> Case<H> {
     /// Reads once: a chunk, or the end.
     #[track_caller]
     pub fn read<F: Flow>(&self, flow: &F) -> Option<Bytes> {
-        self.try_read(flow).unwrap_or_else(|e| panic!("read failed: {e}"))
+        self.try_read(flow)
+            .unwrap_or_else(|e| panic!("read failed: {e}"))
     }
 
     /// Reads once.
@@ -160,7 +173,12 @@ impl<H: Harness> Case<H> {
                 None => panic!("{} met the end at {} of {to} bytes", tape.who(), tape.at()),
             }
         }
-        assert_eq!(tape.at(), to, "{} got more bytes than were sent", tape.who());
+        assert_eq!(
+            tape.at(),
+            to,
+            "{} got more bytes than were sent",
+            tape.who()
+        );
     }
 
     /// Reads, and must meet the end.
@@ -213,7 +231,12 @@ impl<H: Harness> Case<H> {
             moved
         };
         self.wait("bytes that should arrive", || at.get() >= to, drain);
-        assert_eq!(tape.at(), to, "{} got more bytes than were sent", tape.who());
+        assert_eq!(
+            tape.at(),
+            to,
+            "{} got more bytes than were sent",
+            tape.who()
+        );
     }
 
     /// The peer must meet the end next, while nobody polls the flow.
@@ -240,23 +263,72 @@ impl<H: Harness> Case<H> {
 
     /// Fills a [tight](Self::tight) flow: the write that is left is taken, and not done before the peer has read.
     #[track_caller]
-    pub fn park_taken<'c, 'f, F: Flow>(&'c self, flow: &'f F, feed: &mut Feed) -> Step<'c, H, Write<'f, F>> {
+    pub fn park_taken<'c, 'f, F: Flow>(
+        &'c self,
+        flow: &'f F,
+        feed: &mut Feed,
+    ) -> Step<'c, H, Write<'f, F>> {
         while feed.at() < BOUND as u64 {
             let mut write = self.step("a large write", flow.write(feed.next(MUCH)));
             match write.poll() {
-                std::task::Poll::Pending => {
+                Poll::Pending => {
                     // All the room there is must be used up, not only what there was at first.
                     self.settle();
                     if write.poll().is_pending() {
-                        assert!(write.call().is_taken(), "an empty flow took nothing of a large write");
+                        assert!(
+                            write.call().is_taken(),
+                            "an empty flow took nothing of a large write"
+                        );
                         return write;
                     }
                 }
-                std::task::Poll::Ready(Ok(())) => {}
-                std::task::Poll::Ready(Err(e)) => panic!("write failed: {e}"),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(e)) => panic!("write failed: {e}"),
             }
         }
-        panic!("no back-pressure: {} bytes were accepted while the peer does not read", feed.at());
+        panic!(
+            "no back-pressure: {} bytes were accepted while the peer does not read",
+            feed.at()
+        );
+    }
+
+    /// Finishes a write while the peer receives, and checks that all of `to` bytes arrive.
+    #[track_caller]
+    pub fn receive_while<F: Flow>(
+        &self,
+        write: &mut Step<'_, H, Write<'_, F>>,
+        peer: &mut dyn Peer,
+        tape: &mut Tape,
+        to: u64,
+    ) {
+        let result = write.finish_while(|| pull(peer, tape, MUCH));
+        assert!(result.is_ok(), "write failed: {result:?}");
+        self.receive_up_to(peer, tape, to);
+    }
+
+    /// A flow over this descriptor. Only for laws that need descriptors.
+    #[track_caller]
+    pub fn over(&self, fd: OwnedFd) -> H::Flow {
+        self.harness
+            .enter(|| self.harness.over(fd))
+            .expect("this law needs `Descriptors`")
+    }
+
+    /// A read that waits, after whatever was there has gone to `tape`.
+    #[track_caller]
+    pub fn park_or_take<'c, 'f, F: Flow>(
+        &'c self,
+        flow: &'f F,
+        tape: &mut Tape,
+    ) -> Step<'c, H, Read<'f, F>> {
+        loop {
+            let mut read = self.step("a parked read", flow.read());
+            match read.poll() {
+                Poll::Pending => return read,
+                Poll::Ready(Ok(Some(chunk))) => tape.check(&chunk),
+                Poll::Ready(other) => panic!("a read got {other:?}"),
+            }
+        }
     }
 
     /// A read that waits.
@@ -293,8 +365,16 @@ pub fn pull(peer: &mut dyn Peer, tape: &mut Tape, len: usize) -> bool {
             true
         }
         Recv::Empty => false,
-        Recv::End => panic!("{} met the end after {} bytes, before the last", tape.who(), tape.at()),
-        Recv::Torn => panic!("{} met a torn stream after {} bytes, before the last", tape.who(), tape.at()),
+        Recv::End => panic!(
+            "{} met the end after {} bytes, before the last",
+            tape.who(),
+            tape.at()
+        ),
+        Recv::Torn => panic!(
+            "{} met a torn stream after {} bytes, before the last",
+            tape.who(),
+            tape.at()
+        ),
     }
 }
 
@@ -329,6 +409,8 @@ pub const fn tape_in() -> Tape {
 
 impl<H: Harness> fmt::Debug for Case<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Case").field("progress", &self.progress).finish_non_exhaustive()
+        f.debug_struct("Case")
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
     }
 }

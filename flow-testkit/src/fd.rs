@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
-    recv, send, sendmsg, shutdown, socketpair, sockopt,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
+    SocketFlags, SocketType, recv, send, sendmsg, shutdown, socketpair, sockopt,
 };
 
 use crate::harness::Room;
@@ -33,9 +33,13 @@ impl Wires {
     #[must_use]
     pub fn pair(self, room: Room) -> (OwnedFd, OwnedFd) {
         let (ours, theirs) = match self {
-            Self::Unix => {
-                socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("socketpair")
-            }
+            Self::Unix => socketpair(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )
+            .expect("socketpair"),
             Self::Tcp => tcp(room),
         };
         if room == Room::Tight {
@@ -115,7 +119,12 @@ impl FdPeer {
     ///
     /// If the system refuses.
     pub fn send_urgent(&mut self, data: &[u8]) -> usize {
-        send(self.fd(), data, SendFlags::DONTWAIT | SendFlags::NOSIGNAL | SendFlags::OOB).expect("MSG_OOB")
+        send(
+            self.fd(),
+            data,
+            SendFlags::DONTWAIT | SendFlags::NOSIGNAL | SendFlags::OOB,
+        )
+        .expect("MSG_OOB")
     }
 }
 

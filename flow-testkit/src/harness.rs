@@ -1,9 +1,10 @@
 //! What the author of a flow supplies: how to make one, and how to let its runtime run.
 
+use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use flow_core::Flow;
+use flow_core::{Flow, Switch, SwitchOff};
 
 use crate::fd::Wires;
 use crate::peer::{FlowPeer, Peer};
@@ -28,18 +29,38 @@ pub struct Link<F> {
 impl<F> Link<F> {
     /// This flow, and that far end of it.
     pub fn new(flow: F, peer: impl Peer + 'static) -> Self {
-        Self { flow, peer: Box::new(peer) }
+        Self {
+            flow,
+            peer: Box::new(peer),
+        }
     }
 
     /// The same link with the flow wrapped.
     pub fn map<G>(self, wrap: impl FnOnce(F) -> G) -> Link<G> {
-        Link { flow: wrap(self.flow), peer: self.peer }
+        Link {
+            flow: wrap(self.flow),
+            peer: self.peer,
+        }
     }
 }
 
 impl<F> fmt::Debug for Link<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").finish_non_exhaustive()
+    }
+}
+
+/// What is left where a flow could not be made because its switch was off.
+pub struct Refused {
+    /// The far end of what was to become a flow.
+    pub peer: Box<dyn Peer>,
+    /// What was given back, and what keeps the stream open.
+    pub back: Box<dyn Any>,
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused").finish_non_exhaustive()
     }
 }
 
@@ -59,7 +80,7 @@ pub enum Need {
     Switch,
     /// The runtime can be ended while flows live: [`Harness::end_runtime`].
     Runtime,
-    /// Flows can be used from another thread: [`Harness::elsewhere`].
+    /// Flows can be used from another thread: [`Harness::abort_elsewhere`].
     Threads,
     /// The heap of this thread is counted: [`Harness::allocated`].
     Allocated,
@@ -109,6 +130,30 @@ pub trait Harness: 'static {
         }
     }
 
+    /// A flow over this descriptor, tied to `switch`, or the error with the descriptor if the switch is off. `None` if these flows
+    /// know no switch, or no descriptors.
+    fn over_with(
+        &self,
+        fd: OwnedFd,
+        switch: &Switch,
+    ) -> Option<Result<Self::Flow, SwitchOff<OwnedFd>>> {
+        let _ = (fd, switch);
+        None
+    }
+
+    /// A link whose flow is tied to `switch`; where the switch is off, the peer and what was given back. `None` if these flows
+    /// know no switch.
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<Self::Flow>, Refused>> {
+        let (ours, theirs) = self.wires().link(Room::Tight);
+        Some(match self.over_with(ours, switch)? {
+            Ok(flow) => Ok(Link::new(flow, theirs)),
+            Err(off) => Err(Refused {
+                peer: Box::new(theirs),
+                back: Box::new(off.into_inner()),
+            }),
+        })
+    }
+
     /// Lets what delivers events to these flows run once, without waiting long.
     ///
     /// False if nothing came and, unless someone makes a further call, nothing ever will: always so for a flow that has no reactor. A law
@@ -127,12 +172,12 @@ pub trait Harness: 'static {
         false
     }
 
-    /// Runs `call` on another thread and waits for it. False if these flows stay on one thread.
+    /// Aborts the flow on another thread and waits for that. False if these flows stay on one thread.
     ///
     /// Where they do not, the body is
-    /// `std::thread::scope(|s| s.spawn(|| call(flow)).join().expect("abort panicked")); true`.
-    fn elsewhere(&self, flow: &Self::Flow, call: fn(&Self::Flow)) -> bool {
-        let _ = (flow, call);
+    /// `std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked")); true`.
+    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
+        let _ = flow;
         false
     }
 

@@ -31,7 +31,10 @@ impl<H: Harness> Copy for Law<H> {}
 
 impl<H: Harness> fmt::Debug for Law<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Law").field("name", &self.name).field("needs", &self.needs).finish_non_exhaustive()
+        f.debug_struct("Law")
+            .field("name", &self.name)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,7 +52,9 @@ pub enum Verdict {
 /// The watchdog's time where nothing else is said: 20 s, or as many as the variable `FLOW_TESTKIT_WATCHDOG` says.
 #[must_use]
 pub fn watchdog() -> Duration {
-    let seconds = std::env::var("FLOW_TESTKIT_WATCHDOG").ok().and_then(|s| s.parse().ok());
+    let seconds = std::env::var("FLOW_TESTKIT_WATCHDOG")
+        .ok()
+        .and_then(|s| s.parse().ok());
     Duration::from_secs(seconds.unwrap_or(20))
 }
 
@@ -82,7 +87,10 @@ impl<H: Harness> Law<H> {
             };
             let _ = done.send(verdict);
         };
-        thread::Builder::new().name(self.name.to_owned()).spawn(body).expect("a thread for the law");
+        thread::Builder::new()
+            .name(self.name.to_owned())
+            .spawn(body)
+            .expect("a thread for the law");
         loop {
             let steps = progress.steps();
             // Longer than the law's own watchdog, which knows more.
@@ -107,12 +115,15 @@ impl<H: Harness> Law<H> {
     pub fn test(&self, make: fn() -> H) {
         match self.run(make, watchdog()) {
             Verdict::Kept => {}
-            Verdict::Broken(why) | Verdict::Hang(why) => panic!("law {} is broken: {why}", self.name),
+            Verdict::Broken(why) | Verdict::Hang(why) => {
+                panic!("law {} is broken: {why}", self.name)
+            }
         }
     }
 }
 
 fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "a panic".to_owned())
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+        .unwrap_or_else(|| "a panic".to_owned())
 }

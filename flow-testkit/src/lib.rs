@@ -1,1 +1,23 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod case;
+mod conformance;
+pub mod fd;
+mod forms;
+mod harness;
+mod law;
+pub mod laws;
+pub mod memory;
+pub mod pattern;
+mod peer;
+pub mod plain;
+mod step;
+
+pub use crate::case::Case;
+pub use crate::conformance::{check_lacks, test};
+pub use crate::forms::{Boxed, ByRef, InArc, Ref};
+pub use crate::harness::{Harness, Link, Need, Refused, Room};
+pub use crate::law::{Law, Verdict, watchdog};
+pub use crate::peer::{FlowPeer, Peer, Recv};
+pub use crate::step::{Counter, Step};

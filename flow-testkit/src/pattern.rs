@@ -25,7 +25,11 @@ impl Pattern {
     /// The bytes from `offset` on.
     #[must_use]
     pub fn bytes(self, offset: u64, len: usize) -> Bytes {
-        (offset..).take(len).map(|at| self.byte(at)).collect::<Vec<_>>().into()
+        (offset..)
+            .take(len)
+            .map(|at| self.byte(at))
+            .collect::<Vec<_>>()
+            .into()
     }
 
     /// Where in this stream, near `around`, the bytes are found.
@@ -40,7 +44,10 @@ impl Pattern {
     /// What is wrong with `seen`, which should be the bytes at `offset`; `None` if nothing is.
     #[must_use]
     pub fn diagnose(self, offset: u64, seen: &[u8]) -> Option<String> {
-        let wrong = seen.iter().zip(offset..).position(|(&b, at)| b != self.byte(at))?;
+        let wrong = seen
+            .iter()
+            .zip(offset..)
+            .position(|(&b, at)| b != self.byte(at))?;
         let at = offset + wrong as u64;
         let rest = &seen[wrong..];
         let window = &rest[..rest.len().min(WINDOW)];
@@ -55,12 +62,19 @@ impl Pattern {
                 let missing = self.bytes(at, WINDOW);
                 let later = rest.windows(WINDOW).any(|w| w == &missing[..]);
                 let what = if later { "swapped" } else { "lost" };
-                format!("bytes {what} at offset {at}: those of offset {found} came instead, {} further on", found - at)
+                format!(
+                    "bytes {what} at offset {at}: those of offset {found} came instead, {} further on",
+                    found - at
+                )
             }
             None => {
-                let other = (0..=u8::MAX).map(Self).find(|p| *p != self && p.find_near(window));
+                let other = (0..=u8::MAX)
+                    .map(Self)
+                    .find(|p| *p != self && p.find_near(window));
                 match other {
-                    Some(Self(stream)) => format!("foreign bytes at offset {at}: they are of stream {stream}"),
+                    Some(Self(stream)) => {
+                        format!("foreign bytes at offset {at}: they are of stream {stream}")
+                    }
                     None => format!("foreign bytes at offset {at}: {window:?}"),
                 }
             }
@@ -124,7 +138,11 @@ impl Tape {
     /// Expects the pattern from its start; `who` receives it, for messages.
     #[must_use]
     pub const fn new(who: &'static str, pattern: Pattern) -> Self {
-        Self { who, pattern, at: 0 }
+        Self {
+            who,
+            pattern,
+            at: 0,
+        }
     }
 
     /// Checks the bytes that came next.
@@ -170,12 +188,16 @@ mod tests {
         assert_eq!(A.diagnose(100, &whole[100..]), None);
         let joined = |parts: &[&[u8]]| parts.concat();
         assert!(diagnose(&joined(&[&whole[..100], &whole[150..]])).contains("lost at offset 100"));
-        assert!(diagnose(&joined(&[&whole[..100], &whole[50..]])).contains("repeated at offset 100"));
+        assert!(
+            diagnose(&joined(&[&whole[..100], &whole[50..]])).contains("repeated at offset 100")
+        );
         let swapped = joined(&[&whole[..100], &whole[200..300], &whole[100..200]]);
         assert!(diagnose(&swapped).contains("swapped at offset 100"));
         let stray = joined(&[&whole[..100], &Pattern(2).bytes(16, 9)]);
         assert!(diagnose(&stray).contains("of stream 2"));
-        assert!(diagnose(&joined(&[&whole[..100], &[0; 9]])).contains("foreign bytes at offset 100"));
+        assert!(
+            diagnose(&joined(&[&whole[..100], &[0; 9]])).contains("foreign bytes at offset 100")
+        );
     }
 
     #[test]

@@ -73,7 +73,13 @@ pub struct FlowPeer<F> {
 impl<F: Flow> FlowPeer<F> {
     /// `flow` as a far end.
     pub const fn new(flow: F) -> Self {
-        Self { flow: Some(flow), sending: VecDeque::new(), ending: None, received: VecDeque::new(), over: None }
+        Self {
+            flow: Some(flow),
+            sending: VecDeque::new(),
+            ending: None,
+            received: VecDeque::new(),
+            over: None,
+        }
     }
 
     fn flow(&self) -> &F {

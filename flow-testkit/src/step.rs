@@ -61,7 +61,14 @@ pub struct Step<'c, H: Harness, C> {
 
 impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
     pub(crate) fn new(case: &'c Case<H>, what: &'static str, call: C) -> Self {
-        Self { case, what, call, counter: Arc::default(), earlier: 0, polls: 0 }
+        Self {
+            case,
+            what,
+            call,
+            counter: Arc::default(),
+            earlier: 0,
+            polls: 0,
+        }
     }
 
     /// Polls once, with a fresh waker.
@@ -77,7 +84,9 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
         self.polls += 1;
         self.case.at(self.what);
         let call = Pin::new(&mut self.call);
-        self.case.harness().enter(|| call.poll(&mut Context::from_waker(waker)))
+        self.case
+            .harness()
+            .enter(|| call.poll(&mut Context::from_waker(waker)))
     }
 
     /// Polls, and again where it woke itself.
@@ -98,7 +107,10 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
         C::Output: fmt::Debug,
     {
         if let Poll::Ready(value) = self.poll() {
-            panic!("{} should have to wait, but it is done: {value:?}", self.what);
+            panic!(
+                "{} should have to wait, but it is done: {value:?}",
+                self.what
+            );
         }
         self
     }
@@ -148,7 +160,10 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
     {
         for _ in 0..YIELDS {
             if let Poll::Ready(value) = self.poll() {
-                panic!("{} should still wait {why}, but it is done: {value:?}", self.what);
+                panic!(
+                    "{} should still wait {why}, but it is done: {value:?}",
+                    self.what
+                );
             }
             self.case.settle();
             if !self.is_woken() {
@@ -171,6 +186,9 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
 
 impl<H: Harness, C> fmt::Debug for Step<'_, H, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Step").field("what", &self.what).field("polls", &self.polls).finish_non_exhaustive()
+        f.debug_struct("Step")
+            .field("what", &self.what)
+            .field("polls", &self.polls)
+            .finish_non_exhaustive()
     }
 }

@@ -43,7 +43,12 @@ pub enum ConnectErrorKind {
 
 impl ConnectError {
     pub(crate) const fn new(kind: ConnectErrorKind, what: &'static str, fd: OwnedFd) -> Self {
-        Self { kind, what, cause: None, fd }
+        Self {
+            kind,
+            what,
+            cause: None,
+            fd,
+        }
     }
 
     pub(crate) fn os(cause: Error, fd: OwnedFd) -> Self {
@@ -52,7 +57,12 @@ impl ConnectError {
             ErrorKind::SwitchOff => ConnectErrorKind::SwitchOff,
             _ => ConnectErrorKind::Os,
         };
-        Self { kind, what: "the descriptor", cause: Some(cause), fd }
+        Self {
+            kind,
+            what: "the descriptor",
+            cause: Some(cause),
+            fd,
+        }
     }
 
     /// What was wrong.

@@ -24,7 +24,9 @@ use crate::{Attempt, Direction, Error, FdTransport, Interest, Readiness, socket}
 /// # Cancel safety
 ///
 /// Does not wait.
-pub async fn connect_unix<R: Readiness>(path: impl AsRef<Path>) -> Result<Engine<FdTransport<R>>, Error> {
+pub async fn connect_unix<R: Readiness>(
+    path: impl AsRef<Path>,
+) -> Result<Engine<FdTransport<R>>, Error> {
     let runtime = R::runtime()?;
     let dial = || {
         let fd = socket::stream(AddressFamily::UNIX)?;
@@ -47,7 +49,9 @@ pub async fn connect_unix<R: Readiness>(path: impl AsRef<Path>) -> Result<Engine
 /// # Cancel safety
 ///
 /// A dropped connect closes what it had begun.
-pub async fn connect_tcp<R: Readiness>(addresses: &[SocketAddr]) -> Result<Engine<FdTransport<R>>, Error> {
+pub async fn connect_tcp<R: Readiness>(
+    addresses: &[SocketAddr],
+) -> Result<Engine<FdTransport<R>>, Error> {
     let runtime = R::runtime()?;
     let mut last = Error::unresolved();
     for address in addresses {
@@ -59,7 +63,10 @@ pub async fn connect_tcp<R: Readiness>(addresses: &[SocketAddr]) -> Result<Engin
     Err(last)
 }
 
-async fn dial_tcp<R: Readiness>(runtime: &R::Runtime, address: &SocketAddr) -> Result<Source<R>, Error> {
+async fn dial_tcp<R: Readiness>(
+    runtime: &R::Runtime,
+    address: &SocketAddr,
+) -> Result<Source<R>, Error> {
     let fd = begin_tcp(address).map_err(failed)?;
     let fd = Arc::new(fd);
     // Only now: a socket that has not begun to connect counts as hung up.
@@ -69,7 +76,11 @@ async fn dial_tcp<R: Readiness>(runtime: &R::Runtime, address: &SocketAddr) -> R
 }
 
 fn begin_tcp(address: &SocketAddr) -> Result<OwnedFd, Errno> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let fd = socket::stream(family)?;
     sockopt::set_tcp_nodelay(&fd, true)?;
     match connect(&fd, address) {

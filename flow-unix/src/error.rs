@@ -74,41 +74,61 @@ enum Cause {
 
 impl Error {
     pub(crate) const fn os(doing: Doing, errno: Errno) -> Self {
-        Self { doing, cause: Cause::Os(errno) }
+        Self {
+            doing,
+            cause: Cause::Os(errno),
+        }
     }
 
     /// For [`Readiness::register`](crate::Readiness::register): there is no runtime here, or none that can wait for descriptors.
     #[must_use]
     pub const fn no_runtime() -> Self {
-        Self { doing: Doing::Register, cause: Cause::NoRuntime }
+        Self {
+            doing: Doing::Register,
+            cause: Cause::NoRuntime,
+        }
     }
 
     /// For [`Readiness`](crate::Readiness): the runtime has ended, so that nothing can be waited for any more.
     #[must_use]
     pub const fn runtime_gone() -> Self {
-        Self { doing: Doing::Wait, cause: Cause::RuntimeGone }
+        Self {
+            doing: Doing::Wait,
+            cause: Cause::RuntimeGone,
+        }
     }
 
     /// For backends: a name without an address.
     #[must_use]
     pub const fn unresolved() -> Self {
-        Self { doing: Doing::Resolve, cause: Cause::Unresolved }
+        Self {
+            doing: Doing::Resolve,
+            cause: Cause::Unresolved,
+        }
     }
 
     pub(crate) const fn switch_off() -> Self {
-        Self { doing: Doing::Attach, cause: Cause::SwitchOff }
+        Self {
+            doing: Doing::Attach,
+            cause: Cause::SwitchOff,
+        }
     }
 
     /// The same error, as one of another action.
     pub(crate) const fn doing(self, doing: Doing) -> Self {
-        Self { doing, cause: self.cause }
+        Self {
+            doing,
+            cause: self.cause,
+        }
     }
 
     /// What kind of failure this is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self.cause {
-            Cause::Os(Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED | Errno::NETRESET) => ErrorKind::Reset,
+            Cause::Os(Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED | Errno::NETRESET) => {
+                ErrorKind::Reset
+            }
             Cause::Os(Errno::TIMEDOUT) => ErrorKind::TimedOut,
             Cause::Os(Errno::CONNREFUSED) => ErrorKind::Refused,
             Cause::Os(_) | Cause::Io(_) => ErrorKind::Os,
@@ -133,7 +153,8 @@ impl Error {
     pub(crate) fn is_closed(&self) -> bool {
         matches!(
             self.cause,
-            Cause::Os(Errno::CONNRESET | Errno::PIPE | Errno::NOTCONN | Errno::CONNABORTED) | Cause::Aborted
+            Cause::Os(Errno::CONNRESET | Errno::PIPE | Errno::NOTCONN | Errno::CONNABORTED)
+                | Cause::Aborted
         )
     }
 }
@@ -159,7 +180,9 @@ impl fmt::Display for Error {
             Cause::Os(errno) => write!(f, ": {errno}"),
             Cause::Io(kind) => write!(f, ": {kind}"),
             Cause::Aborted => f.write_str(": the flow was aborted on this side"),
-            Cause::NoRuntime => f.write_str(": call this inside a runtime that has its i/o enabled"),
+            Cause::NoRuntime => {
+                f.write_str(": call this inside a runtime that has its i/o enabled")
+            }
             Cause::RuntimeGone => f.write_str(": the runtime of the flow has ended"),
             Cause::SwitchOff => f.write_str(": it is off"),
             Cause::Unresolved => f.write_str(": it has no address"),
@@ -171,7 +194,10 @@ impl error::Error for Error {}
 
 impl From<Aborted> for Error {
     fn from(Aborted: Aborted) -> Self {
-        Self { doing: Doing::Receive, cause: Cause::Aborted }
+        Self {
+            doing: Doing::Receive,
+            cause: Cause::Aborted,
+        }
     }
 }
 
@@ -182,7 +208,10 @@ impl From<io::Error> for Error {
         match (inner, Errno::from_io_error(&e)) {
             (Some(ours), _) => *ours,
             (None, Some(errno)) => Self::os(Doing::Use, errno),
-            (None, None) => Self { doing: Doing::Use, cause: Cause::Io(e.kind()) },
+            (None, None) => Self {
+                doing: Doing::Use,
+                cause: Cause::Io(e.kind()),
+            },
         }
     }
 }
@@ -214,7 +243,12 @@ mod tests {
 
     #[test]
     fn errors_without_a_number_survive_the_way_through_std() {
-        for ours in [Error::no_runtime(), Error::runtime_gone(), Error::switch_off(), Aborted.into()] {
+        for ours in [
+            Error::no_runtime(),
+            Error::runtime_gone(),
+            Error::switch_off(),
+            Aborted.into(),
+        ] {
             assert_eq!(Error::from(io::Error::from(ours)), ours);
         }
     }
@@ -222,6 +256,9 @@ mod tests {
     #[test]
     fn display_is_one_phrase() {
         let text = Error::os(Doing::Receive, Errno::CONNRESET).to_string();
-        assert!(text.starts_with("could not receive: ") && !text.ends_with('.'), "{text}");
+        assert!(
+            text.starts_with("could not receive: ") && !text.ends_with('.'),
+            "{text}"
+        );
     }
 }

@@ -13,7 +13,10 @@ use rustix::io::{Errno, retry_on_intr};
 
 use crate::{Attempt, Direction, Interest, Readiness};
 
-const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
 
 pub(crate) struct HangUp<R> {
     state: Mutex<State<R>>,
@@ -35,10 +38,17 @@ struct Watch<R> {
 
 impl<R: Readiness> HangUp<R> {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State::Unwatched) }
+        Self {
+            state: Mutex::new(State::Unwatched),
+        }
     }
 
-    pub(crate) fn poll(&self, runtime: &R::Runtime, fd: BorrowedFd<'_>, cx: &mut Context<'_>) -> Poll<PeerEnd> {
+    pub(crate) fn poll(
+        &self,
+        runtime: &R::Runtime,
+        fd: BorrowedFd<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<PeerEnd> {
         let state = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::Unwatched = state {
             *state = look(runtime, fd);
@@ -49,7 +59,11 @@ impl<R: Readiness> HangUp<R> {
                 Poll::Ready(ended) => *state = if ended { State::Ended } else { State::Unknown },
             }
         }
-        Poll::Ready(if let State::Ended = state { PeerEnd::Ended } else { PeerEnd::Unknown })
+        Poll::Ready(if let State::Ended = state {
+            PeerEnd::Ended
+        } else {
+            PeerEnd::Unknown
+        })
     }
 
     /// Stops watching.
@@ -64,7 +78,9 @@ fn look<R: Readiness>(runtime: &R::Runtime, fd: BorrowedFd<'_>) -> State<R> {
     if has_ended(fd) {
         return State::Ended;
     }
-    let Ok(epoll) = instance(fd) else { return State::Unknown };
+    let Ok(epoll) = instance(fd) else {
+        return State::Unknown;
+    };
     let epoll = Arc::new(epoll);
     match R::register(runtime, Arc::clone(&epoll), Interest::Read) {
         Ok(io) => State::Watched(Watch { io, epoll }),
@@ -75,7 +91,9 @@ fn look<R: Readiness>(runtime: &R::Runtime, fd: BorrowedFd<'_>) -> State<R> {
 fn has_ended(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)];
     matches!(retry_on_intr(|| poll(&mut fds, Some(&NOW))), Ok(1..))
-        && fds[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP)
+        && fds[0]
+            .revents()
+            .intersects(PollFlags::RDHUP | PollFlags::HUP)
 }
 
 fn instance(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
@@ -89,18 +107,28 @@ fn instance(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 impl<R: Readiness> Watch<R> {
     /// Ready when the peer has ended, or, with `false`, when this cannot be waited for.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.io.poll_io(Direction::Read, cx, || self.attempt()).map(|result| result.unwrap_or(false))
+        self.io
+            .poll_io(Direction::Read, cx, || self.attempt())
+            .map(|result| result.unwrap_or(false))
     }
 
     fn attempt(&self) -> Attempt<bool> {
-        let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }];
+        let mut events = [epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        }];
         let count = retry_on_intr(|| epoll::wait(&self.epoll, &mut events, Some(&NOW)));
         match count {
             Ok(0) => Attempt::WouldBlock,
-            Ok(_) if !events[0].flags.intersects(epoll::EventFlags::RDHUP | epoll::EventFlags::HUP) => {
-                Attempt::WouldBlock
+            Ok(_) => {
+                let flags = events[0].flags;
+                let ended = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP;
+                if flags.intersects(ended) {
+                    Attempt::Maybe(true)
+                } else {
+                    Attempt::WouldBlock
+                }
             }
-            Ok(_) => Attempt::Maybe(true),
             Err(_) => Attempt::Maybe(false),
         }
     }

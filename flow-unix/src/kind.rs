@@ -1,6 +1,6 @@
 //! Which kind of descriptor this is, and what does not work as a flow.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
@@ -44,20 +44,34 @@ impl Kind {
         };
         match socket {
             SocketType::STREAM => {}
-            SocketType::DGRAM => return Err(Refused::For(ConnectErrorKind::NotAStream, "a datagram socket")),
+            SocketType::DGRAM => {
+                return Err(Refused::For(
+                    ConnectErrorKind::NotAStream,
+                    "a datagram socket",
+                ));
+            }
             SocketType::SEQPACKET => {
-                return Err(Refused::For(ConnectErrorKind::NotAStream, "a sequential-packet socket"));
+                return Err(Refused::For(
+                    ConnectErrorKind::NotAStream,
+                    "a sequential-packet socket",
+                ));
             }
             _ => return Err(Refused::For(ConnectErrorKind::NotAStream, "a raw socket")),
         }
         // Some systems cannot say whether a socket listens, but then it has no peer either.
         if sockopt::socket_acceptconn(fd).unwrap_or(false) {
-            return Err(Refused::For(ConnectErrorKind::Listening, "a listening socket"));
+            return Err(Refused::For(
+                ConnectErrorKind::Listening,
+                "a listening socket",
+            ));
         }
         match getpeername(fd) {
             // INVAL: some systems' word for a socket that is shut down.
             Err(Errno::NOTCONN | Errno::INVAL) => {
-                return Err(Refused::For(ConnectErrorKind::NotConnected, "a socket without a peer"));
+                return Err(Refused::For(
+                    ConnectErrorKind::NotConnected,
+                    "a socket without a peer",
+                ));
             }
             other => other?,
         };
@@ -97,7 +111,12 @@ impl From<Errno> for Refused {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "fuchsia"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "fuchsia"
+))]
 fn is_tcp(fd: BorrowedFd<'_>) -> bool {
     use rustix::net::ipproto;
 
@@ -105,9 +124,12 @@ fn is_tcp(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Where the protocol cannot be asked for, stream sockets of the internet are TCP.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "fuchsia")))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "fuchsia"
+)))]
 fn is_tcp(_: BorrowedFd<'_>) -> bool {
     true
 }
-
-use std::os::fd::AsFd as _;

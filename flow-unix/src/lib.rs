@@ -1,1 +1,31 @@
 #![doc = include_str!("../README.md")]
+#![cfg(unix)]
+
+mod connect_error;
+mod convert;
+mod dial;
+mod error;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod hang_up;
+mod host;
+mod kind;
+mod listen;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod owed;
+mod readiness;
+mod recv;
+mod scratch;
+mod send;
+mod socket;
+mod source;
+mod transport;
+
+pub use crate::connect_error::{ConnectError, ConnectErrorKind};
+pub use crate::convert::{IntoStreamError, into_fd, into_tcp_stream, into_unix_stream};
+pub use crate::dial::{connect_tcp, connect_unix};
+pub use crate::error::{Error, ErrorKind};
+pub use crate::host::Host;
+pub use crate::listen::{ListenError, ListenErrorKind, TcpListener, UnixListener};
+pub use crate::readiness::{Attempt, Direction, Interest, Readiness};
+pub use crate::socket::{socketpair, socketpair_with};
+pub use crate::transport::{FdTransport, Rx, Tx, connect, connect_with};

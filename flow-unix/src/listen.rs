@@ -1,19 +1,23 @@
-//! Listening sockets: one for paths, one for TCP.
+//! Listening sockets: one kind for paths, one for TCP.
 
 mod path;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use flow_core::Engine;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix, bind, getsockname, listen, sockopt};
+use rustix::net::{
+    AddressFamily, SocketAddrAny, SocketAddrUnix, bind, getsockname, listen, sockopt,
+};
 
 use self::path::Bound;
 pub use self::path::{ListenError, ListenErrorKind};
@@ -25,7 +29,7 @@ use crate::{Attempt, Direction, Error, FdTransport, Interest, Readiness, socket}
 /// How many connections wait to be accepted before the system refuses more.
 const BACKLOG: i32 = 1024;
 
-/// Accepts flows at a path. Dropping it removes the path.
+/// Accepts flows at a path. Dropping it removes the path, if that is still this listener's.
 pub struct UnixListener<R: Readiness> {
     listener: Listener<R>,
     bound: Bound,
@@ -37,20 +41,20 @@ pub struct TcpListener<R: Readiness> {
 }
 
 impl<R: Readiness> UnixListener<R> {
-    /// Listens at a path, which must not exist.
+    /// Listens at a path, which must not exist yet.
     ///
     /// # Errors
     ///
-    /// [`ListenErrorKind::InUse`] if somebody listens there, [`ListenErrorKind::Stale`] if a socket was left behind by a listener that is
-    /// gone: see [`bind_replacing_stale`](Self::bind_replacing_stale).
+    /// [`ListenErrorKind::InUse`] if somebody listens there, [`ListenErrorKind::Stale`] if a listener that is gone left its socket
+    /// behind: see [`bind_replacing_stale`](Self::bind_replacing_stale).
     pub fn bind(path: impl AsRef<Path>) -> Result<Self, ListenError> {
         Self::bind_if(path.as_ref(), false)
     }
 
-    /// Listens at a path, and takes the place of a socket that was left behind there.
+    /// Listens at a path, in place of a socket that was left behind there.
     ///
-    /// Two listeners that do this at the same time for the same path may remove each other's socket: where that can happen, let a lock
-    /// decide who may.
+    /// Two programs that do this at the same time for the same path may remove each other's socket: where that can happen, a
+    /// lock must decide who may.
     ///
     /// # Errors
     ///
@@ -59,30 +63,247 @@ impl<R: Readiness> UnixListener<R> {
         Self::bind_if(path.as_ref(), true)
     }
 
-    fn bind_if(path: &Path, replace: bool) -> Result<Self, ListenError> {
+    fn bind_if(path: &Path, replace_stale: bool) -> Result<Self, ListenError> {
         let runtime = R::runtime()?;
-        let (fd, bound) = path::bind(path, replace)?;
+        let (fd, bound) = path::bind(path, replace_stale)?;
         listen(&fd, BACKLOG).map_err(|errno| Error::os(Doing::Listen, errno))?;
-        let listener = Listener::new(runtime, fd)?;
-        Ok(Self { listener, bound })
+        Ok(Self {
+            listener: Listener::new(runtime, fd)?,
+            bound,
+        })
     }
 
-    /// Waits for the next flow.
+    /// Waits for the next flow. The peer's address is unnamed, as a rule.
     ///
     /// # Errors
     ///
-    /// What the system said, `EMFILE` for instance. The listener goes on.
+    /// What the system said, `EMFILE` for instance. The listener works on: close something, or wait, and try again.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost: what a dropped accept would have got, the next one gets. Several tasks may accept at the same time.
-    pub async fn accept(&self) -> Result<Engine<FdTransport<R>>, Error> {
-        let (source, _) = poll_fn(|cx| self.listener.poll_accept(cx, Kind::Unix)).await?;
-        Ok(FdTransport::engine(R::runtime()?, source))
+    pub async fn accept(&self) -> Result<(Engine<FdTransport<R>>, UnixAddr), Error> {
+        let (flow, peer) = self.listener.accept(Kind::Unix).await?;
+        Ok((flow, unix_addr(peer)))
     }
 
-    /// Where this listens.
+    /// The path where this listens.
+    #[must_use]
     pub fn path(&self) -> &Path {
         self.bound.path()
+    }
+}
+
+impl<R: Readiness> TcpListener<R> {
+    /// Listens at the first of the addresses that can be bound. Port 0 is any that is free: see [`local_addr`](Self::local_addr).
+    ///
+    /// # Errors
+    ///
+    /// The last address's, if none can be bound.
+    pub fn bind(addresses: &[SocketAddr]) -> Result<Self, Error> {
+        let runtime = R::runtime()?;
+        let mut last = Error::unresolved();
+        for address in addresses {
+            match listen_tcp(address) {
+                Ok(fd) => {
+                    return Ok(Self {
+                        listener: Listener::new(runtime, fd)?,
+                    });
+                }
+                Err(e) => last = e,
+            }
+        }
+        Err(last)
+    }
+
+    /// Waits for the next flow, and says where it comes from. Small writes are sent at once: `TCP_NODELAY` is set.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, `EMFILE` for instance. The listener works on: close something, or wait, and try again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what a dropped accept would have got, the next one gets. Several tasks may accept at the same time.
+    pub async fn accept(&self) -> Result<(Engine<FdTransport<R>>, SocketAddr), Error> {
+        let (flow, peer) = self.listener.accept(Kind::Tcp).await?;
+        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+        // The system names every peer of an internet socket.
+        Ok((
+            flow,
+            peer.ok_or(Error::os(Doing::Accept, Errno::AFNOSUPPORT))?,
+        ))
+    }
+
+    /// The address where this listens.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn local_addr(&self) -> Result<SocketAddr, Error> {
+        getsockname(&self.listener.fd)
+            .and_then(SocketAddr::try_from)
+            .map_err(|errno| Error::os(Doing::Use, errno))
+    }
+}
+
+fn listen_tcp(address: &SocketAddr) -> Result<OwnedFd, Error> {
+    let failed = |doing| move |errno| Error::os(doing, errno);
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let fd = socket::stream(family).map_err(failed(Doing::Listen))?;
+    // As everybody does: connections of an earlier listener that are still closing are no reason to refuse.
+    sockopt::set_socket_reuseaddr(&fd, true).map_err(failed(Doing::Listen))?;
+    bind(&fd, address).map_err(failed(Doing::Bind))?;
+    listen(&fd, BACKLOG).map_err(failed(Doing::Listen))?;
+    Ok(fd)
+}
+
+struct Listener<R: Readiness> {
+    /// Before the descriptor, because it is to be taken out of the runtime before it is closed.
+    io: R,
+    fd: Arc<OwnedFd>,
+    runtime: R::Runtime,
+    waiting: Arc<Waiting>,
+    waker: Waker,
+}
+
+impl<R: Readiness> Listener<R> {
+    fn new(runtime: R::Runtime, fd: OwnedFd) -> Result<Self, Error> {
+        let fd = Arc::new(fd);
+        let io = R::register(&runtime, Arc::clone(&fd), Interest::Read)?;
+        let waiting = Arc::<Waiting>::default();
+        let waker = Arc::clone(&waiting).into();
+        Ok(Self {
+            io,
+            fd,
+            runtime,
+            waiting,
+            waker,
+        })
+    }
+
+    async fn accept(
+        &self,
+        kind: Kind,
+    ) -> Result<(Engine<FdTransport<R>>, Option<SocketAddrAny>), Error> {
+        let (fd, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
+        if kind == Kind::Tcp {
+            // Fails where the peer has already left.
+            _ = sockopt::set_tcp_nodelay(&fd, true);
+        }
+        let source = Source::register(&self.runtime, fd, kind).map_err(|(e, _)| e)?;
+        Ok((FdTransport::engine(self.runtime.clone(), source), peer))
+    }
+
+    fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(OwnedFd, Option<SocketAddrAny>), Error>> {
+        // Before the attempt, so that the event that comes after it wakes us.
+        self.waiting.add(cx.waker());
+        let mut all = Context::from_waker(&self.waker);
+        let accepted = ready!(
+            self.io
+                .poll_io(Direction::Read, &mut all, || attempt(&self.fd))
+        );
+        self.waiting.remove(cx.waker());
+        Poll::Ready(accepted.and_then(|accepted| accepted))
+    }
+}
+
+type Accepted = Result<(OwnedFd, Option<SocketAddrAny>), Error>;
+
+fn attempt(listener: impl AsFd) -> Attempt<Accepted> {
+    loop {
+        match socket::accept(&listener) {
+            Ok(accepted) => return Attempt::Maybe(Ok(accepted)),
+            Err(Errno::AGAIN) => return Attempt::WouldBlock,
+            // One connection failed before we got to it: these are its errors, not the listener's (accept(2)).
+            Err(
+                Errno::INTR
+                | Errno::CONNABORTED
+                | Errno::PROTO
+                | Errno::NETDOWN
+                | Errno::NOPROTOOPT
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::NETUNREACH,
+            ) => {}
+            Err(errno) => return Attempt::Maybe(Err(Error::os(Doing::Accept, errno))),
+        }
+    }
+}
+
+/// Those who wait for a connection. A runtime keeps one waker: it gets this, and all are woken.
+#[derive(Default)]
+struct Waiting {
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl Waiting {
+    fn add(&self, waker: &Waker) {
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !wakers.iter().any(|other| other.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+    }
+
+    fn remove(&self, waker: &Waker) {
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.retain(|other| !other.will_wake(waker));
+    }
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let woken = std::mem::take(&mut *wakers);
+        drop(wakers);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn unix_addr(peer: Option<SocketAddrAny>) -> UnixAddr {
+    let peer = peer.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
+    let named = peer.as_ref().and_then(|peer| {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(name) = peer.abstract_name() {
+            use std::os::linux::net::SocketAddrExt as _;
+            return UnixAddr::from_abstract_name(name).ok();
+        }
+        UnixAddr::from_pathname(Path::new(OsStr::from_bytes(peer.path_bytes()?))).ok()
+    });
+    named.unwrap_or_else(|| UnixAddr::from_pathname("").expect("the empty path is unnamed"))
+}
+
+impl<R: Readiness> AsFd for UnixListener<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.fd.as_fd()
+    }
+}
+
+impl<R: Readiness> AsFd for TcpListener<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.fd.as_fd()
+    }
+}
+
+impl<R: Readiness> fmt::Debug for UnixListener<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnixListener")
+            .field("path", &self.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Readiness> fmt::Debug for TcpListener<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpListener")
+            .field("fd", &self.listener.fd)
+            .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,13 @@ use rustix::io::Errno;
 use rustix::ioctl::{Getter, Opcode, ioctl};
 
 /// The kernel's `SIOCOUTQ`, which on terminals is called `TIOCOUTQ`.
-#[cfg(not(any(target_arch = "mips", target_arch = "mips64", target_arch = "powerpc", target_arch = "powerpc64", target_arch = "sparc64")))]
+#[cfg(not(any(
+    target_arch = "mips",
+    target_arch = "mips64",
+    target_arch = "powerpc",
+    target_arch = "powerpc64",
+    target_arch = "sparc64"
+)))]
 const SIOCOUTQ: Opcode = 0x5411;
 
 /// Bytes in the send queue of a TCP socket: those that the peer's kernel has not acknowledged. `None` where it cannot be told.

@@ -19,7 +19,7 @@ use crate::Error;
 /// - When the runtime ends, those who wait are woken, and `poll_io` answers [`Error::runtime_gone`].
 pub trait Readiness: Sized {
     /// What [`register`](Self::register) needs to know about the runtime; kept by the flow.
-    type Runtime;
+    type Runtime: Clone;
 
     /// Whether `poll_io` waits for the runtime to report an event before it attempts anything.
     ///
@@ -39,7 +39,11 @@ pub trait Readiness: Sized {
     ///
     /// [`Error::no_runtime`] where the runtime cannot watch descriptors, [`Error::runtime_gone`] where it has ended, otherwise what the system
     /// said. Not a panic.
-    fn register(runtime: &Self::Runtime, fd: Arc<OwnedFd>, interest: Interest) -> Result<Self, Error>;
+    fn register(
+        runtime: &Self::Runtime,
+        fd: Arc<OwnedFd>,
+        interest: Interest,
+    ) -> Result<Self, Error>;
 
     /// Makes `attempt` whenever the descriptor may be ready, until it gets through.
     ///

@@ -33,7 +33,11 @@ pub(crate) struct Estimate {
 
 impl Estimate {
     /// One attempt to receive, with room to spare if the estimate is right.
-    pub(crate) fn attempt(&mut self, fd: BorrowedFd<'_>, kind: Kind) -> Attempt<Result<Option<Bytes>, Error>> {
+    pub(crate) fn attempt(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        kind: Kind,
+    ) -> Attempt<Result<Option<Bytes>, Error>> {
         loop {
             let received = match self.buffer {
                 0 => receive_short(fd, kind),
@@ -44,7 +48,11 @@ impl Estimate {
                     self.learn(&received);
                     let Received { chunk, drained, .. } = received;
                     let chunk = Ok((!chunk.is_empty()).then_some(chunk));
-                    return if drained { Attempt::Drained(chunk) } else { Attempt::Maybe(chunk) };
+                    return if drained {
+                        Attempt::Drained(chunk)
+                    } else {
+                        Attempt::Maybe(chunk)
+                    };
                 }
                 Err(Errno::AGAIN) => return Attempt::WouldBlock,
                 // The peer left input of ours unread. What it sent has all arrived, and its end comes next.
@@ -82,11 +90,18 @@ fn receive_short(fd: BorrowedFd<'_>, kind: Kind) -> Result<Received, Errno> {
             // the kernel closes them.
             Kind::Unix => retry_on_intr(|| {
                 let buffers = &mut [IoSliceMut::new(buffer)];
-                let answer =
-                    recvmsg(fd, buffers, &mut RecvAncillaryBuffer::default(), RecvFlags::DONTWAIT)?;
+                let answer = recvmsg(
+                    fd,
+                    buffers,
+                    &mut RecvAncillaryBuffer::default(),
+                    RecvFlags::DONTWAIT,
+                )?;
                 Ok((answer.bytes, !answer.flags.contains(ReturnFlags::CTRUNC)))
             })?,
-            _ => (retry_on_intr(|| recv(fd, &mut *buffer, RecvFlags::DONTWAIT))?.0, true),
+            _ => (
+                retry_on_intr(|| recv(fd, &mut *buffer, RecvFlags::DONTWAIT))?.0,
+                true,
+            ),
         };
         Ok(Received {
             chunk: Bytes::copy_from_slice(&buffer[..len]),
@@ -100,7 +115,11 @@ fn receive_long(fd: BorrowedFd<'_>, kind: Kind, room: usize) -> Result<Received,
     let mut buffer = Vec::with_capacity(room);
     let len = retry_on_intr(|| recv(fd, spare_capacity(&mut buffer), RecvFlags::DONTWAIT))?.0;
     Ok(Received {
-        chunk: if len >= room / SPARE { buffer.into() } else { Bytes::copy_from_slice(&buffer) },
+        chunk: if len >= room / SPARE {
+            buffer.into()
+        } else {
+            Bytes::copy_from_slice(&buffer)
+        },
         room,
         // On AF_UNIX it might have stopped at a passed descriptor. One needless attempt after a long run is cheap.
         drained: 0 < len && len < room && kind == Kind::Tcp,

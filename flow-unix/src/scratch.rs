@@ -12,7 +12,11 @@ thread_local! {
 /// Lends the buffer out. What is in it was left by whoever had it before.
 pub(crate) fn with<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
     // A thread that is ending, or a caller inside `work`, gets one of its own.
-    let mut buffer = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_else(|| vec![0; LEN].into());
+    let mut buffer = SCRATCH
+        .try_with(Cell::take)
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| vec![0; LEN].into());
     let result = work(&mut buffer);
     _ = SCRATCH.try_with(|scratch| scratch.set(Some(buffer)));
     result

@@ -31,12 +31,20 @@ const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
 /// One attempt to send bytes off the front of `data`, of which there must be some.
 pub(crate) fn attempt(fd: BorrowedFd<'_>, data: &mut Chunks) -> Attempt<Result<(), Error>> {
-    let (offered, sent) = if data.is_single() { send_one(fd, data.first()) } else { send_many(fd, data) };
+    let (offered, sent) = if data.is_single() {
+        send_one(fd, data.first())
+    } else {
+        send_many(fd, data)
+    };
     match sent {
         Ok(len) => {
             data.advance(len);
             // Less was taken than was offered: there is no room left, and its coming is an event.
-            if len < offered { Attempt::Drained(Ok(())) } else { Attempt::Maybe(Ok(())) }
+            if len < offered {
+                Attempt::Drained(Ok(()))
+            } else {
+                Attempt::Maybe(Ok(()))
+            }
         }
         Err(Errno::AGAIN) => Attempt::WouldBlock,
         Err(errno) => Attempt::Maybe(Err(Error::os(Doing::Send, errno))),
@@ -83,7 +91,10 @@ fn send_list(fd: BorrowedFd<'_>, list: &[IoSlice<'_>]) -> Sent {
         _ => {
             let list = &list[..count];
             let offered = list.iter().map(|entry| entry.len()).sum();
-            (offered, retry_on_intr(|| sendmsg(fd, list, &mut SendAncillaryBuffer::default(), FLAGS)))
+            (
+                offered,
+                retry_on_intr(|| sendmsg(fd, list, &mut SendAncillaryBuffer::default(), FLAGS)),
+            )
         }
     }
 }

@@ -2,32 +2,49 @@
 
 use std::os::fd::OwnedFd;
 
+use flow_core::{Engine, Switch};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
 #[cfg(not(target_vendor = "apple"))]
 use rustix::net::{SocketFlags, acceptfrom_with, socket_with};
 
+use crate::error::Doing;
 use crate::kind::Kind;
 use crate::source::Source;
 use crate::{Error, FdTransport, Readiness};
-use crate::error::Doing;
 
 /// Two connected flows over a pair of `AF_UNIX` sockets, on the runtime of the code that is running.
 ///
 /// # Errors
 ///
 /// No runtime here, or no descriptors left.
-pub fn socketpair<R: Readiness>() -> Result<(Flow<R>, Flow<R>), Error> {
+pub fn socketpair<R: Readiness>() -> Result<(Engine<FdTransport<R>>, Engine<FdTransport<R>>), Error>
+{
     let (a, b) = pair().map_err(|errno| Error::os(Doing::Pair, errno))?;
+    let runtime = R::runtime()?;
     let flow = |fd| {
-        let runtime = R::runtime()?;
         let source = Source::register(&runtime, fd, Kind::Unix).map_err(|(e, _)| e)?;
-        Ok(FdTransport::engine(runtime, source))
+        Ok::<_, Error>(FdTransport::engine(runtime.clone(), source))
     };
     Ok((flow(a)?, flow(b)?))
 }
 
-type Flow<R> = flow_core::Engine<FdTransport<R>>;
+/// The same, both tied to a switch.
+///
+/// # Errors
+///
+/// As [`socketpair`], or the switch is off.
+pub fn socketpair_with<R>(
+    switch: &Switch,
+) -> Result<(Engine<FdTransport<R>>, Engine<FdTransport<R>>), Error>
+where
+    R: Readiness<Runtime: Send + Sync> + Send + Sync + 'static,
+{
+    let (a, b) = socketpair()?;
+    let attached = a.attach(switch).and_then(|()| b.attach(switch));
+    attached.map_err(|_| Error::switch_off())?;
+    Ok((a, b))
+}
 
 #[cfg(not(target_vendor = "apple"))]
 mod flags {
@@ -43,7 +60,9 @@ mod flags {
         socket_with(family, SocketType::STREAM, FLAGS, None)
     }
 
-    pub(crate) fn accept(listener: impl std::os::fd::AsFd) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
+    pub(crate) fn accept(
+        listener: impl std::os::fd::AsFd,
+    ) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
         acceptfrom_with(listener, FLAGS)
     }
 }
@@ -69,7 +88,9 @@ mod flags {
         prepared(rustix::net::socket(family, SocketType::STREAM, None)?)
     }
 
-    pub(crate) fn accept(listener: impl std::os::fd::AsFd) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
+    pub(crate) fn accept(
+        listener: impl std::os::fd::AsFd,
+    ) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
         let (fd, peer) = rustix::net::acceptfrom(listener)?;
         Ok((prepared(fd)?, peer))
     }

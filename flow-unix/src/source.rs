@@ -25,15 +25,27 @@ pub(crate) struct Source<R> {
 
 impl<R: Readiness> Source<R> {
     pub(crate) fn new(io: R, fd: Arc<OwnedFd>, kind: Kind) -> Self {
-        Self { io, fd, kind, silent: AtomicBool::new(false) }
+        Self {
+            io,
+            fd,
+            kind,
+            silent: AtomicBool::new(false),
+        }
     }
 
     /// Has the runtime watch a socket; gives it back if that fails.
-    pub(crate) fn register(runtime: &R::Runtime, fd: OwnedFd, kind: Kind) -> Result<Self, (Error, OwnedFd)> {
+    pub(crate) fn register(
+        runtime: &R::Runtime,
+        fd: OwnedFd,
+        kind: Kind,
+    ) -> Result<Self, (Error, OwnedFd)> {
         let fd = Arc::new(fd);
         match R::register(runtime, Arc::clone(&fd), Interest::Both) {
             Ok(io) => Ok(Self::new(io, fd, kind)),
-            Err(e) => Err((e, Arc::try_unwrap(fd).expect("a failed registration keeps no descriptor"))),
+            Err(e) => Err((
+                e,
+                Arc::try_unwrap(fd).expect("a failed registration keeps no descriptor"),
+            )),
         }
     }
 
@@ -69,7 +81,11 @@ impl<R: Readiness> Source<R> {
             reset(self.fd());
         } else {
             // Over TCP not the receiving direction: the kernel would answer input with a reset, which destroys what was sent.
-            let how = if self.kind == Kind::Unix { Shutdown::Both } else { Shutdown::Write };
+            let how = if self.kind == Kind::Unix {
+                Shutdown::Both
+            } else {
+                Shutdown::Write
+            };
             _ = shutdown(self.fd(), how);
         }
     }

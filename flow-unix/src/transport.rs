@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use flow_core::{Chunks, Engine, PeerEnd, Transport, WriteError};
+use flow_core::{Chunks, Engine, PeerEnd, Switch, Transport, WriteError};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
@@ -16,7 +16,7 @@ use crate::hang_up::HangUp;
 use crate::kind::Kind;
 use crate::recv::Estimate;
 use crate::source::Source;
-use crate::{ConnectError, Direction, Error, Readiness, send};
+use crate::{ConnectError, Direction, Error, Readiness, into_fd, send};
 
 /// A [`Transport`] over a connected stream socket, on any runtime that has [`Readiness`].
 ///
@@ -60,25 +60,38 @@ pub fn connect<R: Readiness>(fd: OwnedFd) -> Result<Engine<FdTransport<R>>, Conn
     }
 }
 
-/// Takes a flow apart: the descriptor comes out, and the peer is told nothing.
+/// The same as [`connect`], tied to a switch: turning that off aborts the flow.
 ///
 /// # Errors
 ///
-/// The flow comes back as it was if bytes would be lost (a write that was taken is unfinished, or input was read ahead), or if it is over
-/// already.
-pub fn into_fd<R: Readiness>(flow: Engine<FdTransport<R>>) -> Result<OwnedFd, Engine<FdTransport<R>>> {
-    let parts = flow.into_parts()?;
-    let fd = parts.rx.source.keep();
-    drop(parts);
-    Ok(Arc::try_unwrap(fd).expect("transport and states were the only ones to hold it"))
+/// [`ConnectError`], which gives the descriptor back, also where the switch is off.
+pub fn connect_with<R>(fd: OwnedFd, switch: &Switch) -> Result<Engine<FdTransport<R>>, ConnectError>
+where
+    R: Readiness<Runtime: Send + Sync> + Send + Sync + 'static,
+{
+    let flow = connect(fd)?;
+    match flow.attach(switch) {
+        Ok(()) => Ok(flow),
+        Err(off) => {
+            let fd = into_fd(flow).expect("a flow that nobody has used is whole");
+            Err(off.map(|()| fd).into())
+        }
+    }
 }
 
 impl<R: Readiness> FdTransport<R> {
     pub(crate) fn engine(runtime: R::Runtime, source: Source<R>) -> Engine<Self> {
         prepare(source.fd());
         let source = Arc::new(source);
-        let rx = Rx { source: Arc::clone(&source), fresh: true, estimate: Estimate::default() };
-        let tx = Tx { source: Arc::clone(&source), fresh: true };
+        let rx = Rx {
+            source: Arc::clone(&source),
+            fresh: true,
+            estimate: Estimate::default(),
+        };
+        let tx = Tx {
+            source: Arc::clone(&source),
+            fresh: true,
+        };
         let transport = Self {
             runtime,
             source: Mutex::new(Some(source)),
@@ -96,8 +109,15 @@ impl<R: Readiness> FdTransport<R> {
         Some(work(source.fd()))
     }
 
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.source().map(|source| source.kind())
+    }
+
     fn source(&self) -> Option<Arc<Source<R>>> {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -112,14 +132,31 @@ fn prepare(fd: BorrowedFd<'_>) {
     let _ = fd;
 }
 
+impl<R: Readiness> Rx<R> {
+    /// The descriptor, which is not to be ended when the flow is dropped.
+    pub(crate) fn keep(&self) -> Arc<OwnedFd> {
+        self.source.keep()
+    }
+}
+
 impl<R: Readiness> Transport for FdTransport<R> {
     type Error = Error;
     type Rx = Rx<R>;
     type Tx = Tx<R>;
 
-    fn poll_recv(&self, rx: &mut Rx<R>, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
-        let Rx { source, fresh, estimate } = rx;
-        source.poll_io(Direction::Read, fresh, cx, || estimate.attempt(source.fd(), source.kind()))
+    fn poll_recv(
+        &self,
+        rx: &mut Rx<R>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Error>> {
+        let Rx {
+            source,
+            fresh,
+            estimate,
+        } = rx;
+        source.poll_io(Direction::Read, fresh, cx, || {
+            estimate.attempt(source.fd(), source.kind())
+        })
     }
 
     fn poll_send(
@@ -133,11 +170,17 @@ impl<R: Readiness> Transport for FdTransport<R> {
         }
         let Tx { source, fresh } = tx;
         source
-            .poll_io(Direction::Write, fresh, cx, || send::attempt(source.fd(), data))
+            .poll_io(Direction::Write, fresh, cx, || {
+                send::attempt(source.fd(), data)
+            })
             .map_err(|e| write_error(e, source.kind()))
     }
 
-    fn poll_finish(&self, tx: &mut Tx<R>, _: &mut Context<'_>) -> Poll<Result<(), WriteError<Error>>> {
+    fn poll_finish(
+        &self,
+        tx: &mut Tx<R>,
+        _: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError<Error>>> {
         let source = &tx.source;
         Poll::Ready(match shutdown(source.fd(), Shutdown::Write) {
             Ok(()) => Ok(()),
@@ -159,7 +202,11 @@ impl<R: Readiness> Transport for FdTransport<R> {
     fn abort(&self, torn: bool) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         self.hang_up.release();
-        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let source = self
+            .source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(source) = source {
             source.end(torn);
         }
@@ -197,12 +244,16 @@ impl<R: Readiness> fmt::Debug for FdTransport<R> {
 
 impl<R: Readiness> fmt::Debug for Rx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rx").field("fd", &self.source.fd()).finish_non_exhaustive()
+        f.debug_struct("Rx")
+            .field("fd", &self.source.fd())
+            .finish_non_exhaustive()
     }
 }
 
 impl<R: Readiness> fmt::Debug for Tx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx").field("fd", &self.source.fd()).finish_non_exhaustive()
+        f.debug_struct("Tx")
+            .field("fd", &self.source.fd())
+            .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use super::read::Receiving;
 use super::write::Sending;
 use super::{Engine, Inner};
 use crate::Transport;
+use crate::mutant::mutant;
 use crate::section::Section;
 use crate::switch::{AbortTarget, Switch, SwitchOff};
 use crate::sync::{get_mut, lock, try_lock};
@@ -21,7 +22,9 @@ impl<T: Transport> Inner<T> {
         // Disarming orders us with whoever disarms after unlocking: see the rules in `mod.rs`.
         self.lines.read.disarm();
         self.lines.write.disarm();
-        self.lines.wake_all();
+        if !mutant!("abort_wakes_nobody") {
+            self.lines.wake_all();
+        }
         self.release();
     }
 

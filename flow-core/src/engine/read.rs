@@ -7,7 +7,6 @@ use bytes::Bytes;
 
 use super::lines::{Which, flag};
 use super::{ASKS_PER_POLL, Inner, READY_IN_A_ROW};
-use crate::mutant::mutant;
 use crate::section::{self, Section};
 use crate::sync::lock;
 use crate::{Aborted, ReadOp, Transport};
@@ -189,9 +188,7 @@ impl<T: Transport> Inner<T> {
             self.lines.clear(flag::DISCARDING | flag::READING_AHEAD);
             self.lines.read.disarm();
             self.note_end(rx);
-            if !mutant!("end_forgets_the_close") {
-                self.lines.close.wake_all();
-            }
+            self.lines.close.wake_all();
             return Poll::Ready(end.into());
         }
         self.lines.read.disarm();

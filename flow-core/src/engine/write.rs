@@ -105,7 +105,7 @@ impl<T: Transport> Inner<T> {
         } else if waiting {
             lines.write.wake_next();
         }
-        if lines.has(flag::ABORTED) {
+        if lines.has(flag::ABORTED) && !mutant!("holder_forgets_the_abort") {
             self.release();
         }
         sent
@@ -150,13 +150,11 @@ impl<T: Transport> Inner<T> {
         key: Option<u64>,
     ) -> Poll<Result<(), WriteError<T::Error>>> {
         // Looked at again under the lock: whoever ends writing sets the flag before they lock.
-        if self
-            .lines
-            .has(flag::ABORTED | flag::WRITE_SHUT | flag::FAILED)
-        {
+        let over = flag::ABORTED | flag::WRITE_SHUT | flag::FAILED;
+        if self.lines.has(over) && !mutant!("shutdown_refuses_late") {
             return Poll::Ready(Err(tx.failure.clone().unwrap_or(WriteError::Closed)));
         }
-        if self.drive(tx, key)?.is_pending() {
+        if self.drive(tx, key)?.is_pending() && !mutant!("write_overtakes") {
             return Poll::Pending;
         }
         if tx.in_a_row >= READY_IN_A_ROW {
@@ -334,9 +332,6 @@ impl<T: Transport> Inner<T> {
 
     /// The error that a write consumed, for the reader who meets a clean end after it.
     pub(super) fn fault(&self) -> Option<T::Error> {
-        if mutant!("end_hides_the_fault") {
-            return None;
-        }
         self.with_tx(|tx| tx.fault.clone())
     }
 

@@ -18,6 +18,7 @@ use super::error::{SwitchOff, TurnOffError, TurnOffErrors};
 use super::hook::{HookFuture, Outcome, Run, Started, caught};
 use super::slots::Slots;
 use crate::mutant::mutant;
+use crate::section;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 pub(super) struct Shared {
@@ -254,7 +255,7 @@ impl Wake for Shared {
             let first = (!state.waiting.is_empty()).then(|| state.waiting.remove(0));
             drop(state);
             if let Some((_, waker)) = first {
-                waker.wake();
+                section::wake(waker);
             }
             return;
         }
@@ -300,7 +301,7 @@ fn wake_all(mut state: MutexGuard<'_, State>, but: Option<u64>) {
     drop(state);
     for (key, waker) in waiting {
         if Some(key) != but {
-            waker.wake();
+            section::wake(waker);
         }
     }
 }

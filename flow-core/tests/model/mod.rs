@@ -4,7 +4,7 @@
 //! destructors that need the checker, which aborts the process: so faults are put in in a process of their own, this test
 //! once more.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::process::Command;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -79,39 +79,5 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Ready(output) => return output,
             Poll::Pending => sleeper.sleep(),
         }
-    }
-}
-
-/// Something to wait for, by one task at a time: it keeps the latest waker.
-#[derive(Clone)]
-pub(crate) struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
-
-impl Gate {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new((false, None))))
-    }
-
-    pub(crate) fn open(&self) {
-        let waker = {
-            let mut gate = self.0.lock().unwrap();
-            gate.0 = true;
-            gate.1.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-impl Future for Gate {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut gate = self.0.lock().unwrap();
-        if gate.0 {
-            return Poll::Ready(());
-        }
-        gate.1 = Some(cx.waker().clone());
-        Poll::Pending
     }
 }

@@ -6,7 +6,8 @@ use std::task::Poll;
 use flow_core::{Bytes, Flow, FlowExt, Shutdown};
 
 use crate::case::{Case, IN, feed_in, feed_out, push, tape_in, tape_out};
-use crate::harness::{Harness, Link};
+use crate::harness::{Harness, Link, Room};
+use crate::peer::Peer;
 
 /// Bytes arrive once and in order, none lost, repeated or foreign.
 pub fn read_in_order_once<H: Harness>(case: &Case<H>) {
@@ -28,7 +29,11 @@ pub fn read_in_order_once<H: Harness>(case: &Case<H>) {
             other => panic!("{other:?} came after {} of {total} bytes", tape.at()),
         }
     }
-    assert_eq!(tape.at(), feed.at(), "the reader got more bytes than were sent");
+    assert_eq!(
+        tape.at(),
+        feed.at(),
+        "the reader got more bytes than were sent"
+    );
 }
 
 /// A chunk has at least one byte; nothing but the end is `None`.
@@ -80,7 +85,10 @@ pub fn read_chunk_never_changes<H: Harness>(case: &Case<H>) {
     let mut at = 0;
     for (index, chunk) in kept.iter().enumerate() {
         if let Some(fault) = IN.diagnose(at, chunk) {
-            panic!("chunk {index} of {} changed while it was kept: {fault}", kept.len());
+            panic!(
+                "chunk {index} of {} changed while it was kept: {fault}",
+                kept.len()
+            );
         }
         at += chunk.len() as u64;
     }
@@ -114,7 +122,11 @@ pub fn read_data_before_failure<H: Harness>(case: &Case<H>) {
             case.write(&flow, Bytes::from_static(b"unread"));
             case.send(&mut peer, &mut feed, len);
             case.settle();
-            if reset { peer.reset() } else { peer.vanish() }
+            if reset {
+                peer.reset()
+            } else {
+                peer.vanish()
+            }
             case.settle();
             case.read_up_to(&flow, &mut tape, feed.at());
             if let Ok(Some(_)) = case.try_read(&flow) {
@@ -164,9 +176,17 @@ pub fn read_end_is_final<H: Harness>(case: &Case<H>) {
     let mut write = case.step("a write", flow.write("x"));
     assert!(write.finish().is_ok(), "write failed after the peer's end");
     still_ended("and a write");
-    assert!(case.step("a shutdown", flow.shutdown(Shutdown::Write)).finish().is_ok(), "shutdown failed");
+    assert!(
+        case.step("a shutdown", flow.shutdown(Shutdown::Write))
+            .finish()
+            .is_ok(),
+        "shutdown failed"
+    );
     still_ended("and a shutdown");
-    assert!(case.step("a close", flow.close()).finish().is_ok(), "close failed");
+    assert!(
+        case.step("a close", flow.close()).finish().is_ok(),
+        "close failed"
+    );
     still_ended("and a close");
     peer.vanish();
     still_ended("and the peer's leaving");
@@ -182,7 +202,11 @@ pub fn read_end_wakes_parked_read<H: Harness>(case: &Case<H>) {
             case.read_up_to(&flow, &mut tape, feed.at());
             let mut read = case.park_read(&flow);
             case.settle();
-            if leave { peer.vanish() } else { peer.end() }
+            if leave {
+                peer.vanish()
+            } else {
+                peer.end()
+            }
             match read.finish() {
                 Ok(None) => {}
                 other => panic!("a parked read gave {other:?} at the end"),
@@ -200,7 +224,10 @@ pub fn read_end_leaves_writing<H: Harness>(case: &Case<H>) {
     for len in [1, 200_000] {
         let mut write = case.step("a write after the peer's end", flow.write(feed.next(len)));
         let result = write.finish_while(|| crate::case::pull(&mut peer, &mut tape, 64 * 1024));
-        assert!(result.is_ok(), "a write after the peer's end failed: {result:?}");
+        assert!(
+            result.is_ok(),
+            "a write after the peer's end failed: {result:?}"
+        );
         case.receive_up_to(&mut peer, &mut tape, feed.at());
     }
 }
@@ -234,7 +261,11 @@ fn error_stays<H: Harness>(case: &Case<H>, flow: &H::Flow) {
     for again in 1..=3 {
         let next = failed(again);
         assert_eq!(next.to_string(), first.to_string(), "the error changed");
-        assert_eq!(next.source().is_some(), first.source().is_some(), "the error lost its cause");
+        assert_eq!(
+            next.source().is_some(),
+            first.source().is_some(),
+            "the error lost its cause"
+        );
     }
 }
 
@@ -265,7 +296,10 @@ pub fn read_reset_eaten_by_write<H: Harness>(case: &Case<H>) {
     let mut writes = 0;
     while case.try_write(&flow, Bytes::from_static(b"x")).is_ok() {
         writes += 1;
-        assert!(writes < 16, "{writes} writes to a peer that has reset were accepted");
+        assert!(
+            writes < 16,
+            "{writes} writes to a peer that has reset were accepted"
+        );
         case.settle();
     }
     match case.try_read(&flow) {
@@ -317,17 +351,23 @@ pub fn read_retention_bounded<H: Harness>(case: &Case<H>) {
         let held = allocated(case).saturating_sub(before);
         let bytes: usize = kept.iter().map(Bytes::len).sum();
         let bound = 16 * bytes + 64 * 1024;
-        assert!(held <= bound, "{} kept chunks of {bytes} bytes hold {held} bytes of heap", kept.len());
+        assert!(
+            held <= bound,
+            "{} kept chunks of {bytes} bytes hold {held} bytes of heap",
+            kept.len()
+        );
     }
 }
 
 fn allocated<H: Harness>(case: &Case<H>) -> usize {
-    case.harness().allocated().expect("this law needs `Allocated`")
+    case.harness()
+        .allocated()
+        .expect("this law needs `Allocated`")
 }
 
 /// Spurious wakes, `EAGAIN` and `EINTR` never surface.
 pub fn read_ignores_false_readiness<H: Harness>(case: &Case<H>) {
-    let (ours, mut peer) = case.harness().wires().link(crate::Room::Ample);
+    let (ours, mut peer) = case.harness().wires().link(Room::Ample);
     let thief = rustix::io::dup(&ours).expect("dup");
     let flow = case.over(ours);
     let (mut feed, mut tape) = (feed_in(), tape_in());

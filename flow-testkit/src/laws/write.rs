@@ -46,7 +46,11 @@ pub fn write_moves_by_itself<H: Harness>(case: &Case<H>) {
         }
         for len in [1, 10, 5000] {
             case.write(&flow, feed.next(len));
-            case.wait("bytes that were accepted", || peer.queued() >= len, || false);
+            case.wait(
+                "bytes that were accepted",
+                || peer.queued() >= len,
+                || false,
+            );
             case.receive_up_to(&mut peer, &mut tape, feed.at());
         }
     }
@@ -70,7 +74,10 @@ pub fn write_back_pressure<H: Harness>(case: &Case<H>) {
                 accepted += 64 * 1024;
             }
         }
-        assert!(accepted <= BOUND, "{accepted} bytes were accepted while the peer does not read");
+        assert!(
+            accepted <= BOUND,
+            "{accepted} bytes were accepted while the peer does not read"
+        );
     };
     parked.still_waits("while the peer does not read");
     let result = parked.finish_while(|| pull(&mut peer, &mut tape, MUCH));
@@ -112,11 +119,24 @@ pub fn write_calls_in_order<H: Harness>(case: &Case<H>) {
         .collect();
     // Polled again without reason, and the last first: that moves nobody forward.
     for write in waiting.iter_mut().rev() {
-        assert!(write.poll().is_pending(), "a write overtook the one before it");
+        assert!(
+            write.poll().is_pending(),
+            "a write overtook the one before it"
+        );
     }
-    assert!(first.finish_while(|| pull(&mut peer, &mut tape, 4096)).is_ok(), "the first write failed");
+    assert!(
+        first
+            .finish_while(|| pull(&mut peer, &mut tape, 4096))
+            .is_ok(),
+        "the first write failed"
+    );
     for write in &mut waiting {
-        assert!(write.finish_while(|| pull(&mut peer, &mut tape, 4096)).is_ok(), "a write in line failed");
+        assert!(
+            write
+                .finish_while(|| pull(&mut peer, &mut tape, 4096))
+                .is_ok(),
+            "a write in line failed"
+        );
     }
     case.receive_up_to(&mut peer, &mut tape, feed.at());
 }
@@ -129,17 +149,31 @@ pub fn write_whole_under_concurrency<H: Harness>(case: &Case<H>) {
         let buffer = Bytes::from(vec![letter; len]);
         flow.writev(vec![buffer; buffers])
     };
-    let units: [(u8, usize, usize); 4] = [(b'a', 1500, 5), (b'b', 1, 20_000), (b'c', 3000, 3), (b'd', 2, 10_000)];
+    let units: [(u8, usize, usize); 4] = [
+        (b'a', 1500, 5),
+        (b'b', 1, 20_000),
+        (b'c', 3000, 3),
+        (b'd', 2, 10_000),
+    ];
     let mut seen = vec![];
     let mut steps: Vec<_> = units
         .iter()
-        .map(|&(letter, buffers, len)| (case.step("a concurrent write", unit(letter, buffers, len)), false))
+        .map(|&(letter, buffers, len)| {
+            (
+                case.step("a concurrent write", unit(letter, buffers, len)),
+                false,
+            )
+        })
         .collect();
     let total: usize = units.iter().map(|(_, buffers, len)| buffers * len).sum();
     let mut turn = 0;
     while steps.iter().any(|(_, done)| !done) || seen.len() < total {
         // Whoever comes last is polled first every other time.
-        let order: Vec<usize> = if turn % 2 == 0 { (0..4).collect() } else { (0..4).rev().collect() };
+        let order: Vec<usize> = if turn % 2 == 0 {
+            (0..4).collect()
+        } else {
+            (0..4).rev().collect()
+        };
         turn += 1;
         let mut moved = false;
         for index in order {
@@ -176,19 +210,37 @@ pub fn write_whole_under_concurrency<H: Harness>(case: &Case<H>) {
     let mut rest = &seen[..];
     while let Some(&letter) = rest.first() {
         let run = rest.iter().take_while(|b| **b == letter).count();
-        let (_, buffers, len) = units.iter().find(|(l, ..)| *l == letter).expect("a letter that was sent");
-        assert_eq!(run, buffers * len, "unit {:?} was cut by another write", char::from(letter));
+        let (_, buffers, len) = units
+            .iter()
+            .find(|(l, ..)| *l == letter)
+            .expect("a letter that was sent");
+        assert_eq!(
+            run,
+            buffers * len,
+            "unit {:?} was cut by another write",
+            char::from(letter)
+        );
         rest = &rest[run..];
     }
     assert_eq!(seen.len(), total, "the peer got too many bytes");
 }
 
 /// The flow writes `buffers` of these lengths, vectored, and the peer must get them whole.
-fn vectored<H: Harness>(case: &Case<H>, link: &mut Link<H::Flow>, feed: &mut Feed, tape: &mut Tape, lengths: &[usize]) {
+fn vectored<H: Harness>(
+    case: &Case<H>,
+    link: &mut Link<H::Flow>,
+    feed: &mut Feed,
+    tape: &mut Tape,
+    lengths: &[usize],
+) {
     let buffers: Vec<Bytes> = lengths.iter().map(|&len| feed.next(len)).collect();
     let mut write = case.step("a vectored write", link.flow.writev(buffers));
     let result = write.finish_while(|| pull(&mut link.peer, tape, 64 * 1024));
-    assert!(result.is_ok(), "a write of {} buffers failed: {result:?}", lengths.len());
+    assert!(
+        result.is_ok(),
+        "a write of {} buffers failed: {result:?}",
+        lengths.len()
+    );
     case.receive_up_to(&mut link.peer, tape, feed.at());
 }
 
@@ -201,7 +253,12 @@ pub fn writev_any_count<H: Harness>(case: &Case<H>) {
             vectored(case, &mut link, &mut feed, &mut tape, &vec![1; count]);
         }
         // Portions of the transport that end inside a buffer, on a boundary, and behind several.
-        for lengths in [&[1, 4095, 4096, 4097, 7][..], &[4480, 4480], &[4479, 2, 4479], &[100_000, 1, 30_000]] {
+        for lengths in [
+            &[1, 4095, 4096, 4097, 7][..],
+            &[4480, 4480],
+            &[4479, 2, 4479],
+            &[100_000, 1, 30_000],
+        ] {
             vectored(case, &mut link, &mut feed, &mut tape, lengths);
         }
     }
@@ -224,8 +281,10 @@ pub fn write_empty_is_immediate<H: Harness>(case: &Case<H>) {
     let at_once = |flow: &H::Flow, when: &str| {
         let writes = [
             case.step("an empty write", flow.write("")).poll(),
-            case.step("an empty list", flow.writev(Vec::<Bytes>::new())).poll(),
-            case.step("a list of empties", flow.writev(vec![Bytes::new(); 1025])).poll(),
+            case.step("an empty list", flow.writev(Vec::<Bytes>::new()))
+                .poll(),
+            case.step("a list of empties", flow.writev(vec![Bytes::new(); 1025]))
+                .poll(),
         ];
         for result in writes {
             match result {
@@ -238,7 +297,11 @@ pub fn write_empty_is_immediate<H: Harness>(case: &Case<H>) {
     at_once(&flow, "a fresh flow");
     case.settle();
     assert_eq!(peer.queued(), 0, "an empty write sent something");
-    assert_eq!(peer.recv(&mut [0]), Recv::Empty, "an empty write was seen by the peer");
+    assert_eq!(
+        peer.recv(&mut [0]),
+        Recv::Empty,
+        "an empty write was seen by the peer"
+    );
     peer.end();
     case.read_end(&flow);
     at_once(&flow, "a flow whose peer has ended");
@@ -249,8 +312,17 @@ pub fn write_empty_is_immediate<H: Harness>(case: &Case<H>) {
     let mut behind = case.step("a write in line", flow.write(feed.next(3)));
     behind.park();
     at_once(&flow, "a full flow");
-    assert!(full.finish_while(|| pull(&mut peer, &mut tape, MUCH)).is_ok(), "write failed");
-    assert!(behind.finish_while(|| pull(&mut peer, &mut tape, MUCH)).is_ok(), "write failed");
+    assert!(
+        full.finish_while(|| pull(&mut peer, &mut tape, MUCH))
+            .is_ok(),
+        "write failed"
+    );
+    assert!(
+        behind
+            .finish_while(|| pull(&mut peer, &mut tape, MUCH))
+            .is_ok(),
+        "write failed"
+    );
     case.receive_up_to(&mut peer, &mut tape, feed.at());
 }
 
@@ -259,8 +331,10 @@ pub fn write_empty_after_close<H: Harness>(case: &Case<H>) {
     let refused = |flow: &H::Flow, after: &str| {
         let writes = [
             case.step("an empty write", flow.write("")).poll(),
-            case.step("an empty list", flow.writev(Vec::<Bytes>::new())).poll(),
-            case.step("a list of empties", flow.writev(vec![Bytes::new(); 2])).poll(),
+            case.step("an empty list", flow.writev(Vec::<Bytes>::new()))
+                .poll(),
+            case.step("a list of empties", flow.writev(vec![Bytes::new(); 2]))
+                .poll(),
         ];
         for result in writes {
             match result {
@@ -270,7 +344,12 @@ pub fn write_empty_after_close<H: Harness>(case: &Case<H>) {
         }
     };
     let Link { flow, peer: _peer } = case.link();
-    assert!(case.step("a shutdown", flow.shutdown(Shutdown::Write)).finish().is_ok(), "shutdown failed");
+    assert!(
+        case.step("a shutdown", flow.shutdown(Shutdown::Write))
+            .finish()
+            .is_ok(),
+        "shutdown failed"
+    );
     refused(&flow, "shutdown");
 
     let Link { flow, peer: _peer } = case.link();
@@ -286,7 +365,11 @@ pub fn write_empty_after_close<H: Harness>(case: &Case<H>) {
 fn write_until_closed<H: Harness>(case: &Case<H>, flow: &H::Flow, vectored: bool) {
     for _ in 0..16 {
         let data = Bytes::from_static(b"to nobody");
-        let write = if vectored { flow.writev([data.clone(), data]) } else { flow.write(data) };
+        let write = if vectored {
+            flow.writev([data.clone(), data])
+        } else {
+            flow.write(data)
+        };
         match case.step("a write to a peer that is gone", write).finish() {
             Ok(()) => case.settle(),
             Err(WriteError::Closed) => return,
@@ -302,7 +385,11 @@ pub fn write_peer_gone_is_closed<H: Harness>(case: &Case<H>) {
         for reset in [false, true] {
             for read_first in [false, true] {
                 let Link { flow, mut peer } = case.link();
-                if reset { peer.reset() } else { peer.vanish() }
+                if reset {
+                    peer.reset()
+                } else {
+                    peer.vanish()
+                }
                 if read_first {
                     let _ = case.try_read(&flow);
                 }
@@ -321,7 +408,11 @@ pub fn write_parked_peer_gone<H: Harness>(case: &Case<H>) {
         let mut second = case.step("a write in line", flow.write(feed.next(3)));
         second.park();
         case.settle();
-        if reset { peer.reset() } else { peer.vanish() }
+        if reset {
+            peer.reset()
+        } else {
+            peer.vanish()
+        }
         expect_closed("a write parked when the peer went", first.finish());
         expect_closed("a write in line when the peer went", second.finish());
     }
@@ -332,7 +423,11 @@ pub fn write_after_shutdown<H: Harness>(case: &Case<H>) {
     let refused = |flow: &H::Flow, peer: &mut dyn Peer, what: &str| {
         for _ in 0..3 {
             expect_closed(what, case.try_write(flow, Bytes::from_static(b"late")));
-            expect_closed(what, case.step("a late writev", flow.writev([&b"la"[..], b"te"])).finish());
+            expect_closed(
+                what,
+                case.step("a late writev", flow.writev([&b"la"[..], b"te"]))
+                    .finish(),
+            );
         }
         match case.receive(peer, "the end that the peer should see") {
             Recv::End | Recv::Torn => {}
@@ -341,7 +436,10 @@ pub fn write_after_shutdown<H: Harness>(case: &Case<H>) {
     };
     for how in [Shutdown::Write, Shutdown::Both] {
         let Link { flow, mut peer } = case.link();
-        assert!(case.step("a shutdown", flow.shutdown(how)).finish().is_ok(), "shutdown failed");
+        assert!(
+            case.step("a shutdown", flow.shutdown(how)).finish().is_ok(),
+            "shutdown failed"
+        );
         refused(&flow, &mut peer, "a write after shutdown");
     }
     let Link { flow, mut peer } = case.link();
@@ -365,13 +463,23 @@ pub fn write_failure_is_final<H: Harness>(case: &Case<H>) {
     for again in 1..=3 {
         let results = [
             ("write", case.step("a write", flow.write("x")).finish()),
-            ("writev", case.step("a writev", flow.writev(["x", "y"])).finish()),
+            (
+                "writev",
+                case.step("a writev", flow.writev(["x", "y"])).finish(),
+            ),
             ("flush", case.step("a flush", flow.flush()).finish()),
-            ("shutdown", case.step("a shutdown", flow.shutdown(Shutdown::Write)).finish()),
+            (
+                "shutdown",
+                case.step("a shutdown", flow.shutdown(Shutdown::Write))
+                    .finish(),
+            ),
             ("close", case.step("a close", flow.close()).finish()),
         ];
         for (what, result) in results {
-            assert!(result.is_err(), "{what} {again} after a failed write gave {result:?}");
+            assert!(
+                result.is_err(),
+                "{what} {again} after a failed write gave {result:?}"
+            );
         }
     }
 }
@@ -385,5 +493,8 @@ pub fn write_failure_spares_reading<H: Harness>(case: &Case<H>) {
     peer.vanish();
     write_until_closed(case, &flow, false);
     case.read_up_to(&flow, &mut tape, feed.at());
-    assert!(!matches!(case.try_read(&flow), Ok(Some(_))), "bytes came after the last");
+    assert!(
+        !matches!(case.try_read(&flow), Ok(Some(_))),
+        "bytes came after the last"
+    );
 }

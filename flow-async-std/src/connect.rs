@@ -1,0 +1,111 @@
+//! Making flows: of descriptors, pairs, paths and addresses.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use flow_core::Switch;
+use flow_unix::{ConnectError, Error, Host};
+
+use crate::{AsyncStdFlow, AsyncStdReadiness};
+
+/// Makes a flow of a connected stream socket: anything that owns a descriptor.
+///
+/// # Errors
+///
+/// Not a connected stream socket. [`ConnectError::into_fd`] gives the descriptor back.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+///
+/// use flow_async_std::FlowExt as _;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> { futures_lite::future::block_on(async {
+/// let (ours, theirs) = UnixStream::pair()?;
+/// let flow = flow_async_std::connect(ours)?;
+/// drop(theirs);
+/// assert_eq!(flow.read().await?, None);
+///
+/// let file = std::fs::File::open("/dev/null")?;
+/// let refused = flow_async_std::connect(file).unwrap_err();
+/// assert_eq!(refused.to_string(), "this kind of descriptor is not supported yet: a character device");
+/// let _file = refused.into_fd();
+/// # Ok(())
+/// # }) }
+/// ```
+pub fn connect(fd: impl Into<OwnedFd>) -> Result<AsyncStdFlow, ConnectError> {
+    flow_unix::connect(fd.into()).map(AsyncStdFlow::from)
+}
+
+/// The same, tied to a switch: turning that off aborts the flow.
+///
+/// # Errors
+///
+/// As [`connect`], or the switch is off. [`ConnectError::into_fd`] gives the descriptor back.
+pub fn connect_with(fd: impl Into<OwnedFd>, switch: &Switch) -> Result<AsyncStdFlow, ConnectError> {
+    flow_unix::connect_with(fd.into(), switch).map(AsyncStdFlow::from)
+}
+
+/// Two connected flows, over a pair of `AF_UNIX` sockets.
+///
+/// # Errors
+///
+/// No descriptors left.
+pub fn socketpair() -> Result<(AsyncStdFlow, AsyncStdFlow), Error> {
+    flow_unix::socketpair().map(|(a, b)| (a.into(), b.into()))
+}
+
+/// The same, both tied to a switch.
+///
+/// # Errors
+///
+/// As [`socketpair`], or the switch is off.
+pub fn socketpair_with(switch: &Switch) -> Result<(AsyncStdFlow, AsyncStdFlow), Error> {
+    flow_unix::socketpair_with(switch).map(|(a, b)| (a.into(), b.into()))
+}
+
+/// Connects to a listener at a path.
+///
+/// # Errors
+///
+/// [`Refused`](crate::ErrorKind::Refused) where nobody listens; `EAGAIN` where the listener has too many waiting already; otherwise what
+/// the system said.
+///
+/// # Cancel safety
+///
+/// A dropped connect closes what it had begun.
+pub async fn connect_unix(path: impl AsRef<Path>) -> Result<AsyncStdFlow, Error> {
+    flow_unix::connect_unix::<AsyncStdReadiness>(path)
+        .await
+        .map(AsyncStdFlow::from)
+}
+
+/// Connects over TCP, to the first of the addresses that answers. Small writes are sent at once: `TCP_NODELAY` is set.
+///
+/// A name is looked up by the system, on a thread where that may block.
+///
+/// # Errors
+///
+/// [`Unresolved`](crate::ErrorKind::Unresolved) for a name without an address, otherwise the last address's.
+///
+/// # Cancel safety
+///
+/// A dropped connect closes what it had begun.
+pub async fn connect_tcp(host: impl Into<Host>) -> Result<AsyncStdFlow, Error> {
+    let addresses = resolve(host.into()).await?;
+    flow_unix::connect_tcp::<AsyncStdReadiness>(&addresses)
+        .await
+        .map(AsyncStdFlow::from)
+}
+
+pub(crate) async fn resolve(host: Host) -> Result<Vec<SocketAddr>, Error> {
+    match host {
+        Host::Addresses(addresses) => Ok(addresses),
+        Host::Name(name) => match blocking::unblock(move || name.to_socket_addrs()).await {
+            Ok(addresses) => Ok(addresses.collect()),
+            Err(_) => Err(Error::unresolved()),
+        },
+    }
+}

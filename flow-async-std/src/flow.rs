@@ -1,0 +1,140 @@
+//! The flow itself: the engine over a descriptor.
+
+use std::fmt;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::task::{Context, Poll};
+
+use flow_core::{
+    Bytes, CloseOp, Engine, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError,
+    WriteOp,
+};
+use flow_unix::{Error, FdTransport};
+
+use crate::AsyncStdReadiness;
+
+/// A [`Flow`] over a connected stream socket, on async-io: under async-std, smol, or any executor.
+///
+/// Reading and writing are cancel safe. What ends it is what the contract of [`Flow`] says; for a socket that means:
+///
+/// | | `AF_UNIX` | TCP |
+/// | --- | --- | --- |
+/// | `shutdown(Write)` | the peer reads the end | the peer reads the end |
+/// | `close` is done | once the peer has shut down writing or is gone | likewise |
+/// | peer leaves abruptly | the end | the error [`Reset`](crate::ErrorKind::Reset) |
+/// | abort, drop | the peer reads the end, after all that was accepted | likewise, unless it goes on sending: then it is reset |
+/// | abort with a write unfinished | the peer reads the end | the peer is reset |
+///
+/// `O_NONBLOCK` belongs to the open file, which other processes may share: it is left as it was found. A flow speaks for the
+/// whole socket, so abort and drop end it for other holders of the same socket too.
+///
+/// # Common issues
+///
+/// - *Everything is slower than on tokio:* async-io asks the system for each event again, which costs more system calls.
+pub struct AsyncStdFlow(Engine<FdTransport<AsyncStdReadiness>>);
+
+impl AsyncStdFlow {
+    /// Ties the flow to a switch: turning it off aborts the flow.
+    ///
+    /// # Errors
+    ///
+    /// The switch is off already. The flow is as it was.
+    pub fn attach(&self, switch: &Switch) -> Result<(), SwitchOff<()>> {
+        self.0.attach(switch)
+    }
+
+    /// Lends the descriptor out, for socket options and addresses. `None` once the flow was aborted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> { futures_lite::future::block_on(async {
+    /// let (flow, _peer) = flow_async_std::socketpair()?;
+    /// let flags = flow.with_fd(|fd| rustix::io::fcntl_getfd(fd)).unwrap()?;
+    /// assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    pub fn with_fd<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
+        self.0.transport().with_fd(work)
+    }
+
+    /// Takes the flow apart: the descriptor comes out, and the peer is told nothing. Leaves the flow's switches.
+    ///
+    /// # Errors
+    ///
+    /// The flow comes back as it was if bytes would be lost (a write that was taken is unfinished, a close has read ahead), or if it is
+    /// over: it was aborted, or a write has failed.
+    pub fn into_fd(self) -> Result<OwnedFd, Self> {
+        flow_unix::into_fd(self.0).map_err(Self)
+    }
+}
+
+impl AsyncStdFlow {
+    pub(crate) fn into_inner(self) -> Engine<FdTransport<AsyncStdReadiness>> {
+        self.0
+    }
+}
+
+impl From<Engine<FdTransport<AsyncStdReadiness>>> for AsyncStdFlow {
+    fn from(flow: Engine<FdTransport<AsyncStdReadiness>>) -> Self {
+        Self(flow)
+    }
+}
+
+#[deny(
+    clippy::missing_trait_methods,
+    reason = "a method that is not forwarded is lost"
+)]
+impl Flow for AsyncStdFlow {
+    type Error = Error;
+
+    fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut ReadOp,
+    ) -> Poll<Result<Option<Bytes>, Error>> {
+        self.0.poll_read(cx, op)
+    }
+
+    fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut WriteOp,
+    ) -> Poll<Result<(), WriteError<Error>>> {
+        self.0.poll_write(cx, op)
+    }
+
+    fn poll_flush(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut FlushOp,
+    ) -> Poll<Result<(), WriteError<Error>>> {
+        self.0.poll_flush(cx, op)
+    }
+
+    fn poll_shutdown(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut ShutdownOp,
+    ) -> Poll<Result<(), WriteError<Error>>> {
+        self.0.poll_shutdown(cx, op)
+    }
+
+    fn poll_close(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut CloseOp,
+    ) -> Poll<Result<(), WriteError<Error>>> {
+        self.0.poll_close(cx, op)
+    }
+
+    fn abort(&self) {
+        self.0.abort();
+    }
+}
+
+impl fmt::Debug for AsyncStdFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsyncStdFlow").field(&self.0).finish()
+    }
+}

@@ -1,0 +1,534 @@
+//! Flows over streams of `futures-io`, which are scripted: each call is answered by a step, and waits while there is none.
+
+#![cfg(all(feature = "futures-io", not(loom)))]
+
+mod step;
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use flow_core::memory::{self, Received};
+use flow_core::{
+    Bytes, Flow, FlowExt, FuturesIo, FuturesIoTransport, SharedError, Shutdown, WriteError,
+    from_futures_io,
+};
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future::block_on};
+use step::{Wakes, poll, ready};
+
+/// A kind of call with its answers: a count of bytes, or an error.
+#[derive(Default)]
+struct Answers {
+    steps: VecDeque<Result<usize, ErrorKind>>,
+    waker: Option<Waker>,
+    /// How often it was answered.
+    answered: usize,
+}
+
+impl Answers {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self.steps.pop_front() {
+            Some(step) => {
+                self.answered += 1;
+                Poll::Ready(step.map_err(Into::into))
+            }
+            None => {
+                self.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    read: Answers,
+    write: Answers,
+    flush: Answers,
+    close: Answers,
+    /// What was written, a `|` for each flush and a `.` for each close that was answered.
+    sent: Vec<u8>,
+    /// How many buffers the last write had.
+    bufs: usize,
+    dropped: bool,
+}
+
+/// The test's side of a stream.
+#[derive(Clone, Default)]
+struct Script(Arc<Mutex<State>>);
+
+impl Script {
+    /// Adds answers to the calls that `of` names, and wakes whoever waits for one.
+    fn answer<const N: usize>(
+        &self,
+        of: fn(&mut State) -> &mut Answers,
+        steps: [Result<usize, ErrorKind>; N],
+    ) {
+        let waker = {
+            let mut state = self.0.lock().unwrap();
+            let answers = of(&mut state);
+            answers.steps.extend(steps);
+            answers.waker.take()
+        };
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    fn read<const N: usize>(&self, steps: [Result<usize, ErrorKind>; N]) {
+        self.answer(|s| &mut s.read, steps);
+    }
+
+    fn write<const N: usize>(&self, steps: [Result<usize, ErrorKind>; N]) {
+        self.answer(|s| &mut s.write, steps);
+    }
+
+    fn flush<const N: usize>(&self, steps: [Result<usize, ErrorKind>; N]) {
+        self.answer(|s| &mut s.flush, steps);
+    }
+
+    fn close<const N: usize>(&self, steps: [Result<usize, ErrorKind>; N]) {
+        self.answer(|s| &mut s.close, steps);
+    }
+
+    fn with<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.0.lock().unwrap())
+    }
+
+    fn sent(&self) -> String {
+        self.with(|s| String::from_utf8(s.sent.clone()).unwrap())
+    }
+}
+
+struct Stream(Script);
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap().dropped = true;
+    }
+}
+
+impl AsyncRead for Stream {
+    /// Reads that many letters, as far as they fit.
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.0.0.lock().unwrap();
+        let answered = state.read.answered;
+        state.read.poll(cx).map_ok(|count| {
+            let count = count.min(buf.len());
+            buf[..count].fill(b'a' + u8::try_from(answered % 26).unwrap());
+            count
+        })
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.0.0.lock().unwrap();
+        state.bufs = bufs.len();
+        state.write.poll(cx).map_ok(|count| {
+            let all: Vec<u8> = bufs.iter().flat_map(|b| b.iter().copied()).collect();
+            let count = count.min(all.len());
+            state.sent.extend_from_slice(&all[..count]);
+            count
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.0.0.lock().unwrap();
+        state.flush.poll(cx).map_ok(|_| state.sent.push(b'|'))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.0.0.lock().unwrap();
+        state.close.poll(cx).map_ok(|_| state.sent.push(b'.'))
+    }
+}
+
+fn scripted() -> (
+    Script,
+    flow_core::Engine<FuturesIoTransport<Stream>>,
+    Arc<Wakes>,
+) {
+    let script = Script::default();
+    (
+        script.clone(),
+        from_futures_io(Stream(script)),
+        Wakes::new(),
+    )
+}
+
+fn kind<E: std::ops::Deref<Target = SharedError>>(error: E) -> ErrorKind {
+    error.downcast_ref::<io::Error>().unwrap().kind()
+}
+
+#[test]
+fn what_a_read_finds_is_one_chunk_and_the_end_is_final() {
+    let (script, flow, wakes) = scripted();
+    let mut read = flow.read();
+    assert!(poll(&wakes, &mut read).is_pending());
+    script.read([Ok(3), Ok(2)]);
+    assert_eq!(wakes.take(), 1);
+    assert_eq!(ready(read).unwrap().as_deref(), Some(&b"aaa"[..]));
+    assert_eq!(ready(flow.read()).unwrap().as_deref(), Some(&b"bb"[..]));
+    script.read([Ok(0), Ok(5)]);
+    for _ in 0..3 {
+        assert_eq!(ready(flow.read()).unwrap(), None);
+    }
+}
+
+#[test]
+fn kept_chunks_never_change_and_big_reads_grow_up_to_a_bound() {
+    let (script, flow, _) = scripted();
+    let small = [1, 5, 300, 3000];
+    script.read(small.map(Ok));
+    script.read([Ok(usize::MAX); 10]);
+    script.read([Ok(7)]);
+    let kept: Vec<_> = (0..15)
+        .map(|_| ready(flow.read()).unwrap().unwrap())
+        .collect();
+    let lengths: Vec<_> = kept.iter().map(Bytes::len).collect();
+    assert_eq!(lengths[..4], small);
+    assert_eq!(lengths[12..], [65_536, 65_536, 7]);
+    for (letter, chunk) in (b'a'..).zip(&kept) {
+        assert!(chunk.iter().all(|b| *b == letter), "{letter}: {chunk:?}");
+    }
+}
+
+#[test]
+fn interrupted_calls_are_tried_again_and_seen_by_nobody() {
+    let (script, flow, wakes) = scripted();
+    let again = Err(ErrorKind::Interrupted);
+    script.read([again, again, Ok(1)]);
+    let mut read = flow.read();
+    let mut polls = 0;
+    let chunk = loop {
+        if let Poll::Ready(chunk) = poll(&wakes, &mut read) {
+            break chunk.unwrap().unwrap();
+        }
+        polls += 1;
+        assert!(wakes.take() > 0, "after {polls} polls");
+    };
+    assert_eq!(chunk.len(), 1);
+    script.write([again, Ok(1), again, Ok(1)]);
+    script.flush([again, Ok(0)]);
+    script.close([again, Ok(0)]);
+    block_on(flow.write("xy")).unwrap();
+    block_on(flow.shutdown(Shutdown::Write)).unwrap();
+    assert_eq!(script.sent(), "xy|.");
+}
+
+#[test]
+fn short_writes_go_on_and_every_write_is_flushed() {
+    let (script, flow, _) = scripted();
+    script.flush([Ok(0), Ok(0)]);
+    for size in [1, 2, 1, 1, 9] {
+        script.write([Ok(size)]);
+    }
+    ready(flow.write("single")).unwrap();
+    assert_eq!(script.sent(), "single|");
+
+    let letters: Vec<String> = (0..40).map(|i| format!("{i},")).collect();
+    for size in [30, 1, 50, 100] {
+        script.write([Ok(size)]);
+    }
+    ready(flow.writev(letters.clone())).unwrap();
+    assert_eq!(script.sent(), format!("single|{}|", letters.concat()));
+    assert!(script.with(|s| s.bufs) > 1, "buffers go out together");
+}
+
+#[test]
+fn a_write_that_the_stream_has_not_begun_is_not_sent() {
+    let (script, flow, wakes) = scripted();
+    let mut never = flow.write("never");
+    assert!(poll(&wakes, &mut never).is_pending());
+    assert_eq!(never.cancel().unwrap().first(), b"never");
+    script.write([Ok(9)]);
+    script.flush([Ok(0)]);
+    ready(flow.write("sent")).unwrap();
+    assert_eq!(script.sent(), "sent|");
+}
+
+#[test]
+fn a_dropped_write_goes_on_where_the_stream_stopped() {
+    let (script, flow, wakes) = scripted();
+    script.write([Ok(2)]);
+    let mut write = flow.writev(["abc", "def"]);
+    assert!(poll(&wakes, &mut write).is_pending());
+    assert!(write.is_taken());
+    drop(write);
+    let mut read = flow.read();
+    assert!(poll(&wakes, &mut read).is_pending());
+    script.write([Ok(3)]);
+    assert!(wakes.take() > 0);
+    assert!(poll(&wakes, &mut read).is_pending());
+    script.write([Ok(9)]);
+    assert!(wakes.take() > 0);
+    assert!(poll(&wakes, &mut read).is_pending());
+    assert_eq!(script.sent(), "abcdef");
+
+    // All is written, the flush is what is left, and nothing is sent twice.
+    let mut next = flow.write("g");
+    assert!(poll(&wakes, &mut next).is_pending());
+    assert!(!next.is_taken());
+    script.flush([Ok(0)]);
+    assert!(wakes.take() > 0);
+    script.write([Ok(1)]);
+    script.flush([Ok(0)]);
+    ready(next).unwrap();
+    assert_eq!(script.sent(), "abcdef|g|");
+}
+
+#[test]
+fn the_two_directions_are_woken_apart() {
+    let (script, flow, reader) = scripted();
+    let writer = Wakes::new();
+    let (mut read, mut write) = (flow.read(), flow.write("x"));
+    assert!(poll(&reader, &mut read).is_pending());
+    assert!(poll(&writer, &mut write).is_pending());
+    script.write([Ok(1)]);
+    assert_eq!((reader.take(), writer.take()), (0, 1));
+    assert!(poll(&writer, &mut write).is_pending());
+    script.read([Ok(1)]);
+    assert_eq!((reader.take(), writer.take()), (1, 0));
+    script.flush([Ok(0)]);
+    assert_eq!((reader.take(), writer.take()), (0, 1));
+    ready(write).unwrap();
+    ready(read).unwrap();
+}
+
+#[test]
+fn shutdown_closes_the_stream_once_and_after_everything() {
+    let (script, flow, wakes) = scripted();
+    script.write([Ok(4)]);
+    let mut write = flow.write("last");
+    assert!(poll(&wakes, &mut write).is_pending());
+    drop(write);
+    let mut shutdown = flow.shutdown(Shutdown::Write);
+    assert!(poll(&wakes, &mut shutdown).is_pending());
+    script.close([Ok(0)]);
+    assert!(poll(&wakes, &mut shutdown).is_pending());
+    assert_eq!(script.sent(), "last");
+    script.flush([Ok(0)]);
+    ready(shutdown).unwrap();
+    assert_eq!(script.sent(), "last|.");
+    script.close([Ok(0)]);
+    ready(flow.shutdown(Shutdown::Write)).unwrap();
+    assert_eq!(script.sent(), "last|.");
+    script.read([Ok(3)]);
+    assert_eq!(ready(flow.read()).unwrap().unwrap().len(), 3);
+    assert!(!script.with(|s| s.dropped));
+}
+
+#[test]
+fn close_waits_for_the_peer_and_spares_unread_input() {
+    let (script, flow, wakes) = scripted();
+    script.close([Ok(0)]);
+    script.read([Ok(6)]);
+    let mut close = flow.close();
+    assert!(poll(&wakes, &mut close).is_pending());
+    script.read([Ok(0)]);
+    assert!(wakes.take() > 0);
+    ready(close).unwrap();
+    assert_eq!(ready(flow.read()).unwrap().as_deref(), Some(&b"aaaaaa"[..]));
+    assert_eq!(ready(flow.read()).unwrap(), None);
+}
+
+#[test]
+fn errors_keep_their_identity_and_are_final() {
+    let (script, flow, _) = scripted();
+    script.read([Ok(1), Err(ErrorKind::TimedOut), Ok(1)]);
+    ready(flow.read()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(kind(&ready(flow.read()).unwrap_err()), ErrorKind::TimedOut);
+    }
+
+    for (answer, expected) in [
+        (Err(ErrorKind::StorageFull), ErrorKind::StorageFull),
+        (Ok(0), ErrorKind::WriteZero),
+    ] {
+        let (script, flow, _) = scripted();
+        script.write([answer, Ok(1)]);
+        script.flush([Ok(0)]);
+        for _ in 0..2 {
+            match ready(flow.write("x")).unwrap_err() {
+                WriteError::Transport(error) => assert_eq!(kind(&error), expected),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(ready(flow.shutdown(Shutdown::Write)).is_err());
+        assert_eq!(
+            script.sent(),
+            "",
+            "a torn stream does not end in an orderly way"
+        );
+    }
+}
+
+#[test]
+fn a_peer_that_is_gone_is_closed_and_a_reset_is_read_too() {
+    let (script, flow, _) = scripted();
+    script.write([Err(ErrorKind::BrokenPipe)]);
+    script.read([Ok(1), Ok(0)]);
+    assert!(ready(flow.write("x")).unwrap_err().is_closed());
+    assert_eq!(ready(flow.read()).unwrap().unwrap().len(), 1);
+    assert_eq!(ready(flow.read()).unwrap(), None);
+
+    for reset in [
+        ErrorKind::ConnectionReset,
+        ErrorKind::ConnectionAborted,
+        ErrorKind::NotConnected,
+    ] {
+        let (script, flow, _) = scripted();
+        script.write([Ok(1)]);
+        script.flush([Err(reset)]);
+        script.read([Ok(1), Ok(0)]);
+        assert!(ready(flow.write("x")).unwrap_err().is_closed());
+        assert_eq!(ready(flow.read()).unwrap().unwrap().len(), 1);
+        assert_eq!(kind(&ready(flow.read()).unwrap_err()), reset);
+    }
+}
+
+#[test]
+fn the_stream_is_dropped_on_abort_and_with_the_flow() {
+    let (script, flow, wakes) = scripted();
+    let mut read = flow.read();
+    assert!(poll(&wakes, &mut read).is_pending());
+    flow.abort();
+    assert!(script.with(|s| s.dropped), "while the flow still lives");
+    assert_eq!(wakes.take(), 1);
+    assert!(ready(read).unwrap_err().is_aborted());
+
+    let (script, flow, _) = scripted();
+    drop(flow);
+    assert!(script.with(|s| s.dropped));
+    assert_eq!(script.sent(), "", "which is no orderly end");
+}
+
+#[test]
+fn a_stream_need_not_be_send() {
+    struct Local(
+        Stream,
+        #[expect(dead_code, reason = "makes it local")] Rc<()>,
+    );
+    impl AsyncRead for Local {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_read(cx, buf)
+        }
+    }
+    impl AsyncWrite for Local {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, buf)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_close(cx)
+        }
+    }
+    fn thread_safe(_: &(impl Send + Sync + 'static)) {}
+
+    let script = Script::default();
+    let flow = from_futures_io(Local(Stream(script.clone()), Rc::default()));
+    script.read([Ok(1)]);
+    assert_eq!(ready(flow.read()).unwrap().unwrap().len(), 1);
+    thread_safe(&scripted().1);
+}
+
+#[test]
+fn a_flow_that_went_through_both_adapters_is_that_flow() {
+    let (end, mut peer) = memory::with_wire(4);
+    let flow = from_futures_io(FuturesIo::new(end));
+    let wakes = Wakes::new();
+    let mut buffer = [0; 16];
+
+    // Taken and dropped, sent whole.
+    let mut long = flow.write("0123456789");
+    assert!(poll(&wakes, &mut long).is_pending());
+    assert!(long.is_taken());
+    drop(long);
+    let mut waits = flow.write("never");
+    assert!(poll(&wakes, &mut waits).is_pending());
+    assert_eq!(waits.cancel().unwrap().first(), b"never");
+    let mut shutdown = flow.shutdown(Shutdown::Write);
+    let mut got = Vec::new();
+    while poll(&wakes, &mut shutdown).is_pending() {
+        let Received::Data(count) = peer.recv(&mut buffer) else {
+            panic!("stuck after {got:?}");
+        };
+        got.extend_from_slice(&buffer[..count]);
+        assert!(wakes.take() > 0);
+    }
+    while let Received::Data(count) = peer.recv(&mut buffer) {
+        got.extend_from_slice(&buffer[..count]);
+    }
+    assert_eq!(got, b"0123456789");
+    assert_eq!(peer.recv(&mut buffer), Received::End);
+
+    // A dropped read loses nothing, and the other direction is as it was.
+    let mut read = flow.read();
+    assert!(poll(&wakes, &mut read).is_pending());
+    drop(read);
+    peer.send(b"back");
+    assert_eq!(ready(flow.read()).unwrap().as_deref(), Some(&b"back"[..]));
+    let mut close = flow.close();
+    assert!(poll(&wakes, &mut close).is_pending());
+    peer.end();
+    ready(close).unwrap();
+
+    let (end, peer) = memory::with_wire(4);
+    let flow = from_futures_io(FuturesIo::new(end));
+    drop(peer);
+    assert!(ready(flow.write("x")).unwrap_err().is_closed());
+    assert_eq!(ready(flow.read()).unwrap(), None);
+}
+
+#[test]
+fn a_stream_that_went_through_both_adapters_is_that_stream() {
+    let (script, flow, _) = scripted();
+    let mut stream = FuturesIo::new(flow);
+    script.read([Ok(3), Ok(4), Ok(0)]);
+    let mut all = String::new();
+    block_on(stream.read_to_string(&mut all)).unwrap();
+    assert_eq!(all, "aaabbbb");
+    script.write([Ok(2), Ok(9)]);
+    script.flush([Ok(0)]);
+    block_on(stream.write_all(b"written")).unwrap();
+    script.close([Ok(0)]);
+    block_on(stream.close()).unwrap();
+    assert_eq!(script.sent(), "written|.");
+
+    let (script, flow, _) = scripted();
+    let mut stream = FuturesIo::new(flow);
+    script.write([Err(ErrorKind::StorageFull)]);
+    let error = block_on(stream.write(b"x")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+}

@@ -1,0 +1,280 @@
+//! The engine under every interleaving of a few threads, over flows in memory.
+//!
+//! Each model has a mutant, a line of the engine left out, that it must reject: as a deadlock, an assertion, or a search that
+//! does not end. Run with `RUSTFLAGS="--cfg loom" cargo test --release -p flow-core --test loom_engine`.
+#![cfg(loom)]
+
+mod model;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use flow_core::memory::{self, MemoryFlow, Received, Wire};
+use flow_core::{Engine, Flow, FlowExt, PeerEnd, ReadOp, Transport, WriteError, WriteOp};
+use loom::thread;
+
+use model::block_on;
+
+fn noop() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+/// Receives exactly that many bytes, waiting by giving way.
+fn take(wire: &mut Wire, count: usize) -> Vec<u8> {
+    let (mut got, mut buffer) = (Vec::new(), [0; 8]);
+    while got.len() < count {
+        let room = (count - got.len()).min(buffer.len());
+        match wire.recv(&mut buffer[..room]) {
+            Received::Data(n) => got.extend_from_slice(&buffer[..n]),
+            Received::Nothing => thread::yield_now(),
+            other => panic!("{other:?} after {got:?}"),
+        }
+    }
+    got
+}
+
+fn shared(capacity: usize) -> (Arc<MemoryFlow>, Wire) {
+    let (flow, wire) = memory::with_wire(capacity);
+    (Arc::new(flow), wire)
+}
+
+#[test]
+fn a_wake_between_asking_and_parking_is_not_lost() {
+    model::run(
+        "a_wake_between_asking_and_parking_is_not_lost",
+        || {
+            let (flow, mut wire) = shared(4);
+            let reader = thread::spawn(move || block_on(flow.read()).unwrap());
+            wire.send(b"x");
+            assert_eq!(reader.join().unwrap().as_deref(), Some(&b"x"[..]));
+        },
+        &["park_does_not_look"],
+    );
+}
+
+#[test]
+fn a_dropped_head_hands_its_wake_on() {
+    model::run(
+        "a_dropped_head_hands_its_wake_on",
+        || {
+            let (flow, mut wire) = shared(4);
+            let mut head = ReadOp::new();
+            assert!(flow.poll_read(&mut noop(), &mut head).is_pending());
+            let reader = thread::spawn(move || block_on(flow.read()).unwrap());
+            wire.send(b"x");
+            drop(head);
+            assert_eq!(reader.join().unwrap().as_deref(), Some(&b"x"[..]));
+        },
+        &["leave_keeps_the_wake"],
+    );
+}
+
+#[test]
+fn a_dropped_write_is_driven_by_a_reader() {
+    model::run(
+        "a_dropped_write_is_driven_by_a_reader",
+        || {
+            let (flow, mut wire) = shared(1);
+            let mut op = WriteOp::from("ab");
+            assert!(flow.poll_write(&mut noop(), &mut op).is_pending());
+            let reader = thread::spawn(move || block_on(flow.read()).unwrap());
+            drop(op);
+            assert_eq!(take(&mut wire, 2), b"ab");
+            wire.send(b"x");
+            assert_eq!(reader.join().unwrap().as_deref(), Some(&b"x"[..]));
+        },
+        &["reader_does_not_drive"],
+    );
+}
+
+#[test]
+fn a_taken_write_is_not_overtaken() {
+    model::run(
+        "a_taken_write_is_not_overtaken",
+        || {
+            let (flow, mut wire) = shared(1);
+            let mut op = WriteOp::from("aaa");
+            assert!(flow.poll_write(&mut noop(), &mut op).is_pending());
+            drop(op);
+            let writer = thread::spawn(move || {
+                block_on(flow.write("b")).unwrap();
+                flow
+            });
+            assert_eq!(take(&mut wire, 4), b"aaab");
+            drop(writer.join().unwrap());
+        },
+        &["write_overtakes"],
+    );
+}
+
+#[test]
+fn two_readers_are_both_served() {
+    model::run(
+        "two_readers_are_both_served",
+        || {
+            let (flow, mut wire) = shared(4);
+            let other = Arc::clone(&flow);
+            let reader = thread::spawn(move || block_on(other.read()).unwrap());
+            wire.send(b"x");
+            wire.send(b"y");
+            let here = block_on(flow.read()).unwrap();
+            let there = reader.join().unwrap();
+            let mut got = [here, there].map(|chunk| chunk.unwrap());
+            got.sort();
+            assert_eq!(got, [&b"x"[..], b"y"]);
+        },
+        &["park_does_not_look"],
+    );
+}
+
+#[test]
+fn an_abort_ends_a_read_and_is_seen_at_once() {
+    model::run(
+        "an_abort_ends_a_read_and_is_seen_at_once",
+        || {
+            let (flow, mut wire) = shared(4);
+            let reading = Arc::clone(&flow);
+            let reader = thread::spawn(move || block_on(reading.read()));
+            flow.abort();
+            assert!(reader.join().unwrap().is_err());
+            assert_eq!(wire.recv(&mut [0; 4]), Received::End);
+        },
+        &["abort_wakes_nobody"],
+    );
+}
+
+#[test]
+fn an_abort_beside_a_write_releases_the_transport() {
+    model::run(
+        "an_abort_beside_a_write_releases_the_transport",
+        || {
+            let (flow, mut wire) = shared(4);
+            let writing = Arc::clone(&flow);
+            let writer = thread::spawn(move || block_on(writing.write("x")));
+            flow.abort();
+            let written = writer.join().unwrap();
+            let mut buffer = [0; 4];
+            match wire.recv(&mut buffer) {
+                Received::End => assert!(written.is_err()),
+                Received::Data(1) => assert_eq!(wire.recv(&mut buffer), Received::End),
+                other => panic!("{other:?}, {written:?}"),
+            }
+        },
+        &["holder_forgets_the_abort"],
+    );
+}
+
+#[test]
+fn close_sees_an_end_that_comes_while_it_parks() {
+    model::run(
+        "close_sees_an_end_that_comes_while_it_parks",
+        || {
+            let (flow, mut wire) = shared(4);
+            let closer = thread::spawn(move || block_on(flow.close()));
+            wire.end();
+            assert_eq!(closer.join().unwrap(), Ok(()));
+        },
+        &["close_parks_late"],
+    );
+}
+
+/// A flow in memory that cannot see the peer's end past unread input, and minds being asked to send after its end.
+struct Blind(memory::Memory);
+
+fn blind(capacity: usize) -> (Arc<Engine<Blind>>, Wire) {
+    let (flow, wire) = memory::with_wire(capacity);
+    let parts = flow.into_parts().unwrap();
+    (
+        Arc::new(Engine::new(
+            Blind(parts.transport),
+            parts.rx,
+            (parts.tx, false),
+        )),
+        wire,
+    )
+}
+
+impl Transport for Blind {
+    type Error = memory::MemoryError;
+    type Rx = memory::Rx;
+    type Tx = (memory::Tx, bool);
+
+    fn poll_recv(
+        &self,
+        rx: &mut Self::Rx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<flow_core::Bytes>, Self::Error>> {
+        self.0.poll_recv(rx, cx)
+    }
+
+    fn poll_send(
+        &self,
+        tx: &mut Self::Tx,
+        cx: &mut Context<'_>,
+        data: &mut flow_core::Chunks,
+    ) -> Poll<Result<(), WriteError<Self::Error>>> {
+        assert!(!tx.1, "asked to send after the end");
+        self.0.poll_send(&mut tx.0, cx, data)
+    }
+
+    fn poll_finish(
+        &self,
+        tx: &mut Self::Tx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError<Self::Error>>> {
+        tx.1 = true;
+        self.0.poll_finish(&mut tx.0, cx)
+    }
+
+    fn poll_peer_end(&self, _: &mut Context<'_>) -> Poll<PeerEnd> {
+        Poll::Ready(PeerEnd::Unknown)
+    }
+
+    fn abort(&self, torn: bool) {
+        self.0.abort(torn);
+    }
+}
+
+#[test]
+fn close_reads_ahead_beside_a_reader() {
+    model::run(
+        "close_reads_ahead_beside_a_reader",
+        || {
+            let (flow, mut wire) = blind(4);
+            let closing = Arc::clone(&flow);
+            let closer = thread::spawn(move || block_on(closing.close()));
+            wire.send(b"x");
+            wire.end();
+            assert_eq!(block_on(flow.read()).unwrap().as_deref(), Some(&b"x"[..]));
+            assert_eq!(closer.join().unwrap(), Ok(()));
+            assert_eq!(block_on(flow.read()).unwrap(), None);
+        },
+        &["reading_ahead_wakes_nobody"],
+    );
+}
+
+#[test]
+fn a_write_is_refused_or_sent_when_it_meets_a_shutdown() {
+    model::run(
+        "a_write_is_refused_or_sent_when_it_meets_a_shutdown",
+        || {
+            let (flow, mut wire) = blind(4);
+            let writing = Arc::clone(&flow);
+            let writer = thread::spawn(move || block_on(writing.write("x")));
+            let mut shutdown = pin!(flow.shutdown(flow_core::Shutdown::Write));
+            block_on(&mut shutdown).unwrap();
+            let written = writer.join().unwrap();
+            let mut buffer = [0; 4];
+            match wire.recv(&mut buffer) {
+                Received::End => assert_eq!(written, Err(WriteError::Closed)),
+                Received::Data(1) => {
+                    assert_eq!(written, Ok(()));
+                    assert_eq!(wire.recv(&mut buffer), Received::End);
+                }
+                other => panic!("{other:?}, {written:?}"),
+            }
+        },
+        &["shutdown_refuses_late"],
+    );
+}

@@ -1,0 +1,111 @@
+//! The same flow in the forms that people keep flows in: every law runs on each.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use flow_core::{
+    Bytes, CloseOp, Flow, FlushOp, LocalBoxFlow, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError,
+    WriteOp,
+};
+
+use crate::fd::Wires;
+use crate::harness::{Harness, Link, Refused, Room};
+
+/// A flow used through a reference to it.
+#[derive(Debug)]
+pub struct Ref<F>(F);
+
+macro_rules! through_reference {
+    ($($method:ident($op:ty) -> $output:ty;)*) => {
+        impl<F: Flow> Flow for Ref<F> {
+            type Error = F::Error;
+
+            $(fn $method(&self, cx: &mut Context<'_>, op: &mut $op) -> Poll<$output> {
+                <&F as Flow>::$method(&&self.0, cx, op)
+            })*
+
+            fn abort(&self) {
+                <&F as Flow>::abort(&&self.0);
+            }
+        }
+    };
+}
+
+through_reference! {
+    poll_read(ReadOp) -> Result<Option<Bytes>, F::Error>;
+    poll_write(WriteOp) -> Result<(), WriteError<F::Error>>;
+    poll_flush(FlushOp) -> Result<(), WriteError<F::Error>>;
+    poll_shutdown(ShutdownOp) -> Result<(), WriteError<F::Error>>;
+    poll_close(CloseOp) -> Result<(), WriteError<F::Error>>;
+}
+
+macro_rules! forms {
+    ($($(#[$doc:meta])* $name:ident: $flow:ty = $wrap:expr, $abort:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct $name<H>(pub H);
+
+        impl<H: Harness> Harness for $name<H> {
+            type Flow = $flow;
+
+            fn pair(&self) -> (Self::Flow, Self::Flow) {
+                let (a, b) = self.0.pair();
+                ($wrap(a), $wrap(b))
+            }
+
+            fn over(&self, fd: OwnedFd) -> Option<Self::Flow> {
+                self.0.over(fd).map($wrap)
+            }
+
+            fn wires(&self) -> Wires {
+                self.0.wires()
+            }
+
+            fn link(&self, room: Room) -> Link<Self::Flow> {
+                self.0.link(room).map($wrap)
+            }
+
+            fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<Self::Flow, SwitchOff<OwnedFd>>> {
+                self.0.over_with(fd, switch).map(|made| made.map($wrap))
+            }
+
+            fn link_with(&self, switch: &Switch) -> Option<Result<Link<Self::Flow>, Refused>> {
+                self.0.link_with(switch).map(|made| made.map(|link| link.map($wrap)))
+            }
+
+            fn turn(&self) -> bool {
+                self.0.turn()
+            }
+
+            fn enter<R>(&self, call: impl FnOnce() -> R) -> R {
+                self.0.enter(call)
+            }
+
+            fn end_runtime(&self) -> bool {
+                self.0.end_runtime()
+            }
+
+            fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
+                $abort(self, flow)
+            }
+
+            fn allocated(&self) -> Option<usize> {
+                self.0.allocated()
+            }
+        }
+    )*};
+}
+
+forms! {
+    /// Flows used through `&F`.
+    ByRef: Ref<H::Flow> = Ref, |this: &Self, flow: &Ref<H::Flow>| this.0.abort_elsewhere(&flow.0);
+    /// Flows in an `Arc`.
+    InArc: Arc<H::Flow> = Arc::new, |this: &Self, flow: &Arc<H::Flow>| this.0.abort_elsewhere(flow);
+    /// Flows behind `dyn Flow`, on one thread: they are not told apart any more, so [`Need::Threads`](crate::Need::Threads) is lacking.
+    Boxed: LocalBoxFlow<<H::Flow as Flow>::Error> = boxed, |_, _| false;
+}
+
+fn boxed<F: Flow + 'static>(flow: F) -> LocalBoxFlow<F::Error> {
+    Box::new(flow)
+}

@@ -1,0 +1,140 @@
+//! The laws: one function for each clause of the contract, named after it, with the clause as its doc comment.
+
+pub mod abort;
+pub mod cancel;
+pub mod close;
+pub mod fd;
+pub mod read;
+pub mod reenter;
+pub mod shutdown;
+pub mod switch;
+pub mod tasks;
+pub mod write;
+
+use crate::harness::Harness;
+use crate::law::Law;
+
+/// Calls a macro with the list of all laws: the file, the clause, and what the law needs. The one place where a law is listed.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_laws {
+    ($with:ident!($($args:tt)*)) => {
+        $with! {
+            $($args)*
+            read read_in_order_once [];
+            read read_chunk_not_empty [];
+            read read_chunk_never_changes [];
+            read read_does_not_wait_for_more [];
+            read read_ignores_false_readiness [Descriptors];
+            read read_data_before_failure [];
+            read read_end_after_last_byte [];
+            read read_end_is_final [];
+            read read_end_wakes_parked_read [];
+            read read_end_leaves_writing [];
+            read read_error_is_final [];
+            read read_reset_is_reported [Reset];
+            read read_reset_eaten_by_write [Reset];
+            read read_clean_reset_is_end [CleanLeave];
+            read read_retention_bounded [Allocated];
+
+            write write_accepts_every_byte [];
+            write write_moves_by_itself [];
+            write write_back_pressure [];
+            write write_resumes_with_room [];
+            write write_calls_in_order [];
+            write write_whole_under_concurrency [];
+            write writev_any_count [];
+            write writev_empty_entries [];
+            write write_empty_is_immediate [];
+            write write_empty_after_close [];
+            write write_peer_gone_is_closed [];
+            write write_parked_peer_gone [];
+            write write_after_shutdown [];
+            write write_failure_is_final [];
+            write write_failure_spares_reading [];
+
+            cancel cancel_read_loses_nothing [];
+            cancel cancel_untaken_write_sends_nothing [];
+            cancel cancel_taken_write_is_whole [];
+            cancel cancel_taken_write_driven_by_read [];
+            cancel cancel_hands_the_wake_on [];
+            cancel cancel_flush_shutdown_close [];
+            cancel cancel_leaves_no_residue [];
+
+            shutdown shutdown_write_is_seen [];
+            shutdown shutdown_write_flushes_first [];
+            shutdown shutdown_write_spares_reading [];
+            shutdown shutdown_write_wakes_parked_writes [];
+            shutdown shutdown_read_ends_reading [];
+            shutdown shutdown_read_spares_writing [];
+            shutdown shutdown_twice_is_ok [];
+            shutdown shutdown_owed_bytes [];
+
+            close close_refuses_later_writes [];
+            close close_finishes_taken_writes [];
+            close close_waits_for_the_peer [];
+            close close_sees_end_past_unread_input [];
+            close close_spares_reading [];
+            close close_woken_by_reader [];
+            close close_discards_after_shutdown_read [];
+            close close_twice_is_ok [];
+            close close_from_both_sides [];
+            close close_completed_by_reset [];
+            close close_dropped_is_still_closing [];
+            close close_done_stays_done [];
+
+            abort abort_fails_reads [];
+            abort abort_closes_writing [];
+            abort abort_is_seen_at_once [];
+            abort abort_sends_what_was_accepted [];
+            abort abort_torn_is_not_orderly [TornAbort];
+            abort abort_twice_is_harmless [];
+            abort abort_from_any_thread [Threads];
+            abort drop_is_seen [];
+            abort drop_sends_what_was_accepted [];
+            abort drop_needs_no_runtime [Runtime];
+
+            switch switch_off_aborts [Switch];
+            switch switch_off_refuses [Switch];
+            switch switch_holds_weakly [Switch];
+
+            tasks tasks_full_duplex [];
+            tasks tasks_each_byte_to_one_reader [];
+            tasks tasks_served_in_order [];
+            tasks tasks_latest_waker_counts [];
+            tasks tasks_all_waiters_are_served [];
+            tasks tasks_parked_are_quiet [];
+            tasks tasks_spurious_polls_are_harmless [];
+            reenter tasks_wake_may_reenter [];
+            tasks tasks_always_ready_yields [];
+            tasks tasks_idle_is_idle [];
+
+            fd fd_close_on_exec [Descriptors];
+            fd fd_flags_untouched [Descriptors];
+            fd fd_released_once [Descriptors];
+            fd fd_passed_descriptors_do_not_stall [Descriptors];
+        }
+    };
+}
+
+macro_rules! list {
+    ($($file:ident $law:ident [$($need:ident)*];)*) => {
+        vec![$(Law {
+            name: stringify!($law),
+            needs: &[$($crate::Need::$need),*],
+            check: $file::$law::<H>,
+        }),*]
+    };
+}
+
+/// All laws, in the order of the contract.
+#[must_use]
+pub fn all<H: Harness>() -> Vec<Law<H>> {
+    __with_laws!(list!())
+}
+
+/// The law of that name.
+#[must_use]
+pub fn find<H: Harness>(name: &str) -> Option<Law<H>> {
+    all().into_iter().find(|law| law.name == name)
+}

@@ -1,0 +1,248 @@
+//! Wakers that use the flow from inside the wake.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use flow_core::{Bytes, Flow, ReadOp, WriteOp};
+
+use super::tasks::noop;
+use crate::case::{Case, MUCH, feed_in, feed_out, tape_in};
+use crate::harness::{Harness, Link};
+
+thread_local! {
+    /// What the wakers of this thread do. Taken out while it runs.
+    static ACTS: RefCell<HashMap<u64, Box<dyn FnMut()>>> = RefCell::default();
+}
+
+/// Runs its act inside the wake, on the law's thread. Woken on another thread it leaves that to the law.
+struct Reenter {
+    id: u64,
+    home: std::thread::ThreadId,
+    late: AtomicBool,
+}
+
+impl Reenter {
+    fn new(act: impl FnMut() + 'static) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        ACTS.with_borrow_mut(|acts| acts.insert(id, Box::new(act)));
+        Arc::new(Self {
+            id,
+            home: std::thread::current().id(),
+            late: AtomicBool::new(false),
+        })
+    }
+
+    fn act(&self) {
+        // Woken again by what it does itself, it has nothing more to do.
+        if let Some(mut act) = ACTS.with_borrow_mut(|acts| acts.remove(&self.id)) {
+            act();
+            ACTS.with_borrow_mut(|acts| acts.insert(self.id, act));
+        }
+    }
+
+    /// Acts if woken elsewhere.
+    fn act_if_late(&self) {
+        if self.late.swap(false, Ordering::SeqCst) {
+            self.act();
+        }
+    }
+}
+
+impl Wake for Reenter {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if std::thread::current().id() == self.home {
+            self.act();
+        } else {
+            self.late.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+type Kept<T> = Rc<RefCell<T>>;
+
+/// What a re-entering reader needs in reach: the flow, its call, and what it got.
+struct Reader<F> {
+    flow: Rc<F>,
+    op: Kept<ReadOp>,
+    got: Kept<Vec<Bytes>>,
+    done: Kept<bool>,
+}
+
+impl<F> Clone for Reader<F> {
+    fn clone(&self) -> Self {
+        Self {
+            flow: Rc::clone(&self.flow),
+            op: Rc::clone(&self.op),
+            got: Rc::clone(&self.got),
+            done: Rc::clone(&self.done),
+        }
+    }
+}
+
+impl<F: Flow> Reader<F> {
+    fn new(flow: &Rc<F>) -> Self {
+        Self {
+            flow: Rc::clone(flow),
+            op: Kept::default(),
+            got: Kept::default(),
+            done: Kept::default(),
+        }
+    }
+
+    /// Polls, from wherever.
+    fn poll(&self, cx: &mut Context<'_>) {
+        let Ok(mut op) = self.op.try_borrow_mut() else {
+            return;
+        };
+        match self.flow.poll_read(cx, &mut op) {
+            Poll::Ready(Ok(Some(chunk))) => self.got.borrow_mut().push(chunk),
+            Poll::Ready(_) => *self.done.borrow_mut() = true,
+            Poll::Pending => {}
+        }
+    }
+
+    /// Drops the call, from wherever.
+    fn cancel(&self) {
+        if let Ok(mut op) = self.op.try_borrow_mut() {
+            let gone = std::mem::take(&mut *op);
+            drop(op);
+            drop(gone);
+        }
+    }
+}
+
+/// A waker may poll or drop operations of the flow from inside the wake.
+pub fn tasks_wake_may_reenter<H: Harness>(case: &Case<H>) {
+    polls_itself(case);
+    drops_another(case);
+    inside_a_drop(case);
+    inside_an_abort(case);
+}
+
+/// The waker of a read polls that read at once.
+fn polls_itself<H: Harness>(case: &Case<H>) {
+    let Link { flow, mut peer } = case.link();
+    let reader = Reader::new(&Rc::new(flow));
+    let inner = reader.clone();
+    let reenter = Reenter::new(move || inner.poll(&mut noop()));
+    let waker = Waker::from(Arc::clone(&reenter));
+    let (mut feed, mut tape) = (feed_in(), tape_in());
+    for _ in 0..5 {
+        case.at("a read that its waker polls");
+        case.harness()
+            .enter(|| reader.poll(&mut Context::from_waker(&waker)));
+        case.send(&mut peer, &mut feed, 3);
+        let got = Rc::clone(&reader.got);
+        case.wait(
+            "a read that its waker polls",
+            || !got.borrow().is_empty(),
+            || {
+                reenter.act_if_late();
+                false
+            },
+        );
+        for chunk in got.borrow_mut().drain(..) {
+            tape.check(&chunk);
+        }
+        case.read_up_to(&*reader.flow, &mut tape, feed.at());
+    }
+}
+
+/// The waker of a read drops that read, and the one behind it.
+fn drops_another<H: Harness>(case: &Case<H>) {
+    let Link { flow, mut peer } = case.link();
+    let first = Reader::new(&Rc::new(flow));
+    let second = Reader::new(&first.flow);
+    let (one, two) = (first.clone(), second.clone());
+    let reenter = Reenter::new(move || {
+        two.cancel();
+        one.cancel();
+    });
+    let waker = Waker::from(reenter);
+    case.at("reads that a waker drops");
+    case.harness().enter(|| {
+        first.poll(&mut Context::from_waker(&waker));
+        second.poll(&mut Context::from_waker(&waker));
+    });
+    let mut feed = feed_in();
+    case.send(&mut peer, &mut feed, 3);
+    case.settle();
+    case.harness().enter(|| {
+        first.cancel();
+        second.cancel();
+    });
+    case.read_up_to(&*first.flow, &mut tape_in(), feed.at());
+}
+
+/// A read is dropped, which wakes the one behind it, whose waker polls at once.
+fn inside_a_drop<H: Harness>(case: &Case<H>) {
+    let Link { flow, mut peer } = case.link();
+    let first = Reader::new(&Rc::new(flow));
+    let heir = Reader::new(&first.flow);
+    let inner = heir.clone();
+    let reenter = Reenter::new(move || inner.poll(&mut noop()));
+    let waker = Waker::from(Arc::clone(&reenter));
+    case.at("a read whose waker is woken by a drop");
+    case.harness().enter(|| {
+        first.poll(&mut noop());
+        heir.poll(&mut Context::from_waker(&waker));
+    });
+    let mut feed = feed_in();
+    case.send(&mut peer, &mut feed, 3);
+    case.settle();
+    case.harness().enter(|| first.cancel());
+    let got = Rc::clone(&heir.got);
+    case.wait(
+        "a read whose waker is woken by a drop",
+        || !got.borrow().is_empty(),
+        || {
+            reenter.act_if_late();
+            false
+        },
+    );
+    let mut tape = tape_in();
+    for chunk in got.borrow_mut().drain(..) {
+        tape.check(&chunk);
+    }
+    case.read_up_to(&*heir.flow, &mut tape, feed.at());
+}
+
+/// An abort wakes a parked read and a parked write, whose wakers poll and abort again.
+fn inside_an_abort<H: Harness>(case: &Case<H>) {
+    let Link { flow, peer: _peer } = case.tight();
+    let reader = Reader::new(&Rc::new(flow));
+    let inner = reader.clone();
+    let reenter = Reenter::new(move || {
+        inner.poll(&mut noop());
+        inner.flow.abort();
+        inner.cancel();
+    });
+    let waker = Waker::from(Arc::clone(&reenter));
+    let mut write = WriteOp::from(feed_out().next(8 * MUCH));
+    case.at("an abort that wakes a waker that aborts");
+    case.harness().enter(|| {
+        let mut cx = Context::from_waker(&waker);
+        reader.poll(&mut cx);
+        let result = reader.flow.poll_write(&mut cx, &mut write);
+        assert!(result.is_pending(), "a large write was done: {result:?}");
+    });
+    reader.flow.abort();
+    let done = Rc::clone(&reader.done);
+    case.wait(
+        "an abort that wakes a waker that aborts",
+        || *done.borrow(),
+        || {
+            reenter.act_if_late();
+            false
+        },
+    );
+}

@@ -1,0 +1,92 @@
+//! Flows in memory under the laws: the plainest good flow, and what most broken ones are made of.
+
+use flow_core::memory::{self, MemoryFlow, Received, Wire};
+use flow_core::{Flow, Switch};
+
+use crate::harness::{Harness, Link, Refused, Room};
+use crate::peer::{Peer, Recv};
+
+/// Bytes that a flow in memory holds in each direction.
+const fn capacity(room: Room) -> usize {
+    match room {
+        Room::Ample => 64 * 1024,
+        // No power of two, and no divisor of anything.
+        Room::Tight => 97,
+    }
+}
+
+/// Makes flows in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory;
+
+impl Harness for Memory {
+    type Flow = MemoryFlow;
+
+    fn pair(&self) -> (MemoryFlow, MemoryFlow) {
+        memory::pair(capacity(Room::Ample))
+    }
+
+    fn link(&self, room: Room) -> Link<MemoryFlow> {
+        let (flow, wire) = memory::with_wire(capacity(room));
+        Link::new(flow, WirePeer::new(wire))
+    }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<MemoryFlow>, Refused>> {
+        let link = self.link(Room::Tight);
+        Some(match link.flow.attach(switch) {
+            Ok(()) => Ok(link),
+            Err(_) => Err(Refused {
+                peer: link.peer,
+                back: Box::new(link.flow),
+            }),
+        })
+    }
+
+    fn abort_elsewhere(&self, flow: &MemoryFlow) -> bool {
+        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
+        true
+    }
+}
+
+/// The bare far end of a flow in memory.
+#[derive(Debug)]
+pub struct WirePeer(Option<Wire>);
+
+impl WirePeer {
+    /// This wire as a far end.
+    #[must_use]
+    pub const fn new(wire: Wire) -> Self {
+        Self(Some(wire))
+    }
+
+    fn wire(&mut self) -> &mut Wire {
+        self.0.as_mut().expect("the peer has left")
+    }
+}
+
+impl Peer for WirePeer {
+    fn send(&mut self, data: &[u8]) -> usize {
+        self.wire().send(data)
+    }
+
+    fn recv(&mut self, buf: &mut [u8]) -> Recv {
+        match self.wire().recv(buf) {
+            Received::Data(count) => Recv::Data(count),
+            Received::Nothing => Recv::Empty,
+            Received::End => Recv::End,
+            Received::Torn => Recv::Torn,
+        }
+    }
+
+    fn queued(&mut self) -> usize {
+        self.wire().queued()
+    }
+
+    fn end(&mut self) {
+        self.wire().end();
+    }
+
+    fn vanish(&mut self) {
+        self.0 = None;
+    }
+}

@@ -1,0 +1,49 @@
+//! A flow over a descriptor with a reactor of its own, as small as one can be: the good twin of the broken flows over descriptors, and
+//! an example of a harness for a flow that has a reactor.
+//!
+//! Edge-triggered and on one thread. For tests; real flows over descriptors are in the crates for the runtimes.
+
+mod reactor;
+mod socket;
+
+use std::os::fd::OwnedFd;
+
+use flow_core::Engine;
+
+use crate::fd::Wires;
+use crate::harness::Harness;
+
+pub use self::socket::{PlainError, Socket};
+
+/// A flow over a stream socket.
+pub type PlainFlow = Engine<Socket>;
+
+/// Makes plain flows over Unix sockets, or over TCP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plain<const TCP: bool>;
+
+impl<const TCP: bool> Harness for Plain<TCP> {
+    type Flow = PlainFlow;
+
+    fn over(&self, fd: OwnedFd) -> Option<PlainFlow> {
+        Some(Engine::new(Socket::new(fd), (), ()))
+    }
+
+    fn wires(&self) -> Wires {
+        if TCP { Wires::Tcp } else { Wires::Unix }
+    }
+
+    fn turn(&self) -> bool {
+        turn(TCP)
+    }
+
+    fn end_runtime(&self) -> bool {
+        reactor::end();
+        true
+    }
+}
+
+/// Lets the reactor of this thread run once. Bytes on a Unix socket are there as soon as they are sent; on TCP more may come at any time.
+pub(crate) fn turn(tcp: bool) -> bool {
+    reactor::turn() || (tcp && !reactor::is_ended())
+}

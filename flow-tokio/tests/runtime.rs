@@ -1,0 +1,168 @@
+//! Without a runtime, with one that cannot wait for descriptors, and with one that has ended.
+
+mod support;
+
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::task::Poll;
+use std::thread;
+
+use support::backend::{
+    ConnectErrorKind, ErrorKind, FdFlow, Flow as _, FlowExt as _, WriteError, connect, connect_tcp,
+    connect_unix, listen_tcp, listen_unix, socketpair,
+};
+use support::{Count, park, poll, put, rest, runtime};
+
+/// Polls once what needs no second time.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match poll(&mut Box::pin(future), &Count::new()) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("should not wait"),
+    }
+}
+
+fn nothing_works() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let number = ours.as_raw_fd();
+    let error = connect(ours).unwrap_err();
+    assert_eq!(error.kind(), ConnectErrorKind::NoRuntime);
+    assert!(error.to_string().contains("runtime"), "{error}");
+    assert_eq!(error.into_fd().as_raw_fd(), number);
+    assert_eq!(socketpair().unwrap_err().kind(), ErrorKind::NoRuntime);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    assert_eq!(now(connect_tcp(address)).unwrap_err().kind(), ErrorKind::NoRuntime);
+    assert_eq!(now(listen_tcp("127.0.0.1:0")).unwrap_err().kind(), ErrorKind::NoRuntime);
+    let path = std::env::temp_dir().join(format!("flow-runtime-{}", std::process::id()));
+    drop(listen_unix(&path).unwrap_err());
+    assert!(!path.exists(), "a listener that never was left its path behind");
+    drop(std::os::unix::net::UnixListener::bind(&path).map(|_listener| {
+        assert_eq!(now(connect_unix(&path)).unwrap_err().kind(), ErrorKind::NoRuntime);
+    }));
+    _ = std::fs::remove_file(&path);
+}
+
+#[test]
+fn outside_of_a_runtime_is_an_error() {
+    nothing_works();
+    assert_eq!(now(connect_tcp("localhost:1")).unwrap_err().kind(), ErrorKind::NoRuntime);
+}
+
+#[test]
+fn a_runtime_without_io_is_an_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async { nothing_works() });
+}
+
+/// A flow, its peer, and the runtime they live on.
+fn living() -> (tokio::runtime::Runtime, FdFlow, UnixStream) {
+    let runtime = runtime();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let flow = runtime.block_on(async { connect(ours) }).unwrap();
+    (runtime, flow, theirs)
+}
+
+#[test]
+fn parked_operations_end_with_the_runtime() {
+    let (runtime, flow, _peer) = living();
+    let (mut read, mut write, mut close) = (flow.read(), flow.write(vec![0; 1 << 20]), flow.close());
+    let (reader, writer) = (park(&mut read), park(&mut write));
+    drop(runtime);
+    assert_eq!((reader.get(), writer.get()), (1, 1), "somebody was not woken");
+    assert_eq!(now(&mut read).unwrap_err().kind(), ErrorKind::RuntimeGone);
+    for _ in 0..3 {
+        assert_eq!(now(flow.read()).unwrap_err().kind(), ErrorKind::RuntimeGone);
+    }
+    let Err(WriteError::Transport(error)) = now(&mut write) else { panic!("another error") };
+    assert_eq!(error.kind(), ErrorKind::RuntimeGone);
+    now(&mut close).unwrap_err();
+}
+
+#[test]
+fn a_parked_close_ends_with_the_runtime() {
+    let (runtime, flow, peer) = living();
+    put(&peer, b"unread");
+    let mut close = flow.close();
+    let closer = park(&mut close);
+    drop(runtime);
+    assert!(closer.get() > 0, "nobody was woken");
+    // It can no longer be waited for; what matters is that nobody hangs.
+    let polled = poll(&mut close, &Count::new());
+    assert!(polled.is_ready(), "{polled:?}");
+}
+
+#[test]
+fn a_flow_outlives_its_runtime_for_abort_and_drop() {
+    for abort in [true, false] {
+        let (runtime, flow, peer) = living();
+        runtime.block_on(flow.write("sent")).unwrap();
+        let mut close = flow.close();
+        park(&mut close);
+        drop(runtime);
+        drop(close);
+        thread::spawn(move || {
+            if abort {
+                flow.abort();
+            }
+            drop(flow);
+        })
+        .join()
+        .unwrap();
+        assert_eq!(rest(peer).unwrap(), b"sent");
+    }
+}
+
+#[test]
+fn a_new_operation_after_the_runtime_fails() {
+    let (runtime, flow, peer) = living();
+    drop(runtime);
+    // The first attempt of each direction needs no runtime.
+    put(&peer, b"x");
+    assert_eq!(now(flow.read()).unwrap().as_deref(), Some(&b"x"[..]));
+    assert_eq!(now(flow.read()).unwrap_err().kind(), ErrorKind::RuntimeGone);
+    _ = now(flow.close());
+}
+
+#[test]
+fn a_flow_may_be_polled_outside_of_its_runtime() {
+    let (runtime, flow, peer) = living();
+    let (mut read, mut close) = (flow.read(), flow.close());
+    let (reader, closer) = (park(&mut read), park(&mut close));
+    put(&peer, b"x");
+    runtime.block_on(support::woken(&reader));
+    assert_eq!(now(&mut read).unwrap().as_deref(), Some(&b"x"[..]));
+    drop(peer);
+    runtime.block_on(support::woken(&closer));
+    now(&mut close).unwrap();
+}
+
+#[test]
+fn a_flow_moves_between_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_io().build().unwrap();
+    runtime.block_on(async {
+        let (a, b) = socketpair().unwrap();
+        let echo = tokio::spawn(async move {
+            while let Some(chunk) = b.read().await? {
+                b.write(chunk).await?;
+            }
+            b.close().await
+        });
+        let sum = tokio::spawn(async move {
+            let data = support::pattern(1 << 20);
+            let sent = a.write(data.clone());
+            let received = async {
+                let mut got = Vec::new();
+                while got.len() < data.len() {
+                    got.extend(a.read().await?.unwrap());
+                }
+                Ok::<_, WriteError<support::backend::Error>>(got)
+            };
+            let (sent, got) = tokio::join!(sent, received);
+            sent.unwrap();
+            assert!(got.unwrap() == data);
+            a.close().await.unwrap();
+        });
+        sum.await.unwrap();
+        echo.await.unwrap().unwrap();
+    });
+}
