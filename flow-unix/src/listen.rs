@@ -271,7 +271,8 @@ fn unix_addr(peer: Option<SocketAddrAny>) -> UnixAddr {
     let peer = peer.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
     let named = peer.as_ref().and_then(|peer| {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(name) = peer.abstract_name() {
+        // Reading an unnamed address makes it the abstract one of no letters.
+        if let Some(name) = peer.abstract_name().filter(|name| !name.is_empty()) {
             use std::os::linux::net::SocketAddrExt as _;
             return UnixAddr::from_abstract_name(name).ok();
         }

@@ -65,8 +65,16 @@ impl Source {
     pub(crate) fn new(fd: impl AsFd) -> Rc<Self> {
         REACTOR.with(|reactor| {
             let key = reactor.next.replace(reactor.next.get() + 1);
-            let source = Rc::new(Self { key, read: Side::default(), write: Side::default(), hang_up: Side::default() });
-            reactor.sources.borrow_mut().insert(key, Rc::downgrade(&source));
+            let source = Rc::new(Self {
+                key,
+                read: Side::default(),
+                write: Side::default(),
+                hang_up: Side::default(),
+            });
+            reactor
+                .sources
+                .borrow_mut()
+                .insert(key, Rc::downgrade(&source));
             let flags = epoll::EventFlags::IN
                 | epoll::EventFlags::OUT
                 | epoll::EventFlags::RDHUP
@@ -107,7 +115,11 @@ impl Source {
     }
 
     fn wake_all(&self) {
-        wake([self.read.set(), self.write.set(), self.hang_up.waiting.take()]);
+        wake([
+            self.read.set(),
+            self.write.set(),
+            self.hang_up.waiting.take(),
+        ]);
     }
 }
 
@@ -124,7 +136,10 @@ pub(crate) fn turn() -> bool {
         return false;
     }
     let mut buffer = [MaybeUninit::<epoll::Event>::uninit(); 64];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     let events: Vec<_> = REACTOR.with(|reactor| {
         let (events, _) = match epoll::wait(&reactor.epoll, &mut buffer, Some(&now)) {
             Ok(events) => events,
@@ -132,7 +147,8 @@ pub(crate) fn turn() -> bool {
             Err(e) => panic!("epoll: {e}"),
         };
         let sources = reactor.sources.borrow();
-        let known = |event: &epoll::Event| Some((sources.get(&event.data.u64())?.upgrade()?, event.flags));
+        let known =
+            |event: &epoll::Event| Some((sources.get(&event.data.u64())?.upgrade()?, event.flags));
         events.iter().filter_map(known).collect()
     });
     for (source, flags) in &events {
@@ -158,7 +174,12 @@ pub(crate) fn turn() -> bool {
 pub(crate) fn end() {
     let sources: Vec<_> = REACTOR.with(|reactor| {
         reactor.ended.set(true);
-        reactor.sources.borrow().values().filter_map(Weak::upgrade).collect()
+        reactor
+            .sources
+            .borrow()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
     });
     for source in sources {
         source.wake_all();

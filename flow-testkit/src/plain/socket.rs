@@ -74,7 +74,11 @@ impl Socket {
     pub fn new(fd: OwnedFd) -> Self {
         let source = Source::new(&fd);
         let tcp = sockopt::socket_domain(&fd).is_ok_and(|domain| domain != AddressFamily::UNIX);
-        Self { fd: RefCell::new(Some(fd)), source, tcp }
+        Self {
+            fd: RefCell::new(Some(fd)),
+            source,
+            tcp,
+        }
     }
 
     /// Whether this is TCP, which loses bytes when it is reset.
@@ -98,7 +102,9 @@ impl Socket {
                 return Poll::Ready(Err(PlainError::NoReactor));
             }
             let fd = self.fd.borrow();
-            let Some(fd) = &*fd else { return Poll::Ready(Err(PlainError::Aborted)) };
+            let Some(fd) = &*fd else {
+                return Poll::Ready(Err(PlainError::Aborted));
+            };
             match call(fd.as_fd()) {
                 Ok(value) => return Poll::Ready(Ok(value)),
                 Err(Errno::AGAIN) => self.source.clear(which),
@@ -132,9 +138,14 @@ impl Transport for Socket {
     type Rx = ();
     type Tx = ();
 
-    fn poll_recv(&self, (): &mut (), cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, PlainError>> {
+    fn poll_recv(
+        &self,
+        (): &mut (),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
         let mut buffer = [0; PORTION];
-        let call = |fd: BorrowedFd<'_>| recv(fd, &mut buffer, RecvFlags::DONTWAIT).map(|(_, count)| count);
+        let call =
+            |fd: BorrowedFd<'_>| recv(fd, &mut buffer, RecvFlags::DONTWAIT).map(|(_, count)| count);
         Poll::Ready(match ready!(self.poll_io(Which::Read, cx, call)) {
             Ok(0) => Ok(None),
             Ok(count) => Ok(Some(Bytes::copy_from_slice(&buffer[..count]))),
@@ -162,7 +173,11 @@ impl Transport for Socket {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_finish(&self, (): &mut (), _: &mut Context<'_>) -> Poll<Result<(), WriteError<PlainError>>> {
+    fn poll_finish(
+        &self,
+        (): &mut (),
+        _: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError<PlainError>>> {
         if let Some(fd) = &*self.fd.borrow() {
             // The peer may have gone first.
             let _ = shutdown(fd, Shutdown::Write);
@@ -171,7 +186,9 @@ impl Transport for Socket {
     }
 
     fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
-        self.source.poll_ready(Which::HangUp, cx).map(|_| PeerEnd::Ended)
+        self.source
+            .poll_ready(Which::HangUp, cx)
+            .map(|_| PeerEnd::Ended)
     }
 
     fn abort(&self, torn: bool) {
@@ -183,7 +200,10 @@ impl Transport for Socket {
     }
 
     fn is_closed(error: &PlainError) -> bool {
-        matches!(error, PlainError::Os(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN | Errno::CONNABORTED))
+        matches!(
+            error,
+            PlainError::Os(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN | Errno::CONNABORTED)
+        )
     }
 }
 
@@ -195,6 +215,8 @@ impl Drop for Socket {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("fd", &self.fd).finish_non_exhaustive()
+        f.debug_struct("Socket")
+            .field("fd", &self.fd)
+            .finish_non_exhaustive()
     }
 }

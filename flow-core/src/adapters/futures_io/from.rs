@@ -251,7 +251,7 @@ macro_rules! debug {
 
 debug! { FuturesIoTransport Receiving Sending }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
