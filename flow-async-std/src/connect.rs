@@ -22,7 +22,7 @@ use crate::{AsyncStdFlow, AsyncStdReadiness};
 ///
 /// use flow_async_std::FlowExt as _;
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> { futures_lite::future::block_on(async {
+/// # futures_lite::future::block_on(async {
 /// let (ours, theirs) = UnixStream::pair()?;
 /// let flow = flow_async_std::connect(ours)?;
 /// drop(theirs);
@@ -32,8 +32,8 @@ use crate::{AsyncStdFlow, AsyncStdReadiness};
 /// let refused = flow_async_std::connect(file).unwrap_err();
 /// assert_eq!(refused.to_string(), "this kind of descriptor is not supported yet: a character device");
 /// let _file = refused.into_fd();
-/// # Ok(())
-/// # }) }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// ```
 pub fn connect(fd: impl Into<OwnedFd>) -> Result<AsyncStdFlow, ConnectError> {
     flow_unix::connect(fd.into()).map(AsyncStdFlow::from)

@@ -5,10 +5,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Engine, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError,
-    WriteOp,
+    Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError, WriteOp,
 };
-use flow_unix::{Error, FdTransport};
+use flow_unix::{Error, FdEngine};
 
 use crate::AsyncStdReadiness;
 
@@ -30,7 +29,7 @@ use crate::AsyncStdReadiness;
 /// # Common issues
 ///
 /// - *Everything is slower than on tokio:* async-io asks the system for each event again, which costs more system calls.
-pub struct AsyncStdFlow(Engine<FdTransport<AsyncStdReadiness>>);
+pub struct AsyncStdFlow(FdEngine<AsyncStdReadiness>);
 
 impl AsyncStdFlow {
     /// Ties the flow to a switch: turning it off aborts the flow.
@@ -47,12 +46,12 @@ impl AsyncStdFlow {
     /// # Examples
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> { futures_lite::future::block_on(async {
+    /// # futures_lite::future::block_on(async {
     /// let (flow, _peer) = flow_async_std::socketpair()?;
     /// let flags = flow.with_fd(|fd| rustix::io::fcntl_getfd(fd)).unwrap()?;
     /// assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
-    /// # Ok(())
-    /// # }) }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
     /// ```
     pub fn with_fd<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
         self.0.transport().with_fd(work)
@@ -70,13 +69,13 @@ impl AsyncStdFlow {
 }
 
 impl AsyncStdFlow {
-    pub(crate) fn into_inner(self) -> Engine<FdTransport<AsyncStdReadiness>> {
+    pub(crate) fn into_inner(self) -> FdEngine<AsyncStdReadiness> {
         self.0
     }
 }
 
-impl From<Engine<FdTransport<AsyncStdReadiness>>> for AsyncStdFlow {
-    fn from(flow: Engine<FdTransport<AsyncStdReadiness>>) -> Self {
+impl From<FdEngine<AsyncStdReadiness>> for AsyncStdFlow {
+    fn from(flow: FdEngine<AsyncStdReadiness>) -> Self {
         Self(flow)
     }
 }

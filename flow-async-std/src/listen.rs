@@ -57,14 +57,14 @@ pub fn listen_unix_replacing_stale(
 /// ```
 /// use flow_async_std::{FlowExt as _, connect_tcp, listen_tcp};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> { futures_lite::future::block_on(async {
+/// # futures_lite::future::block_on(async {
 /// let listener = listen_tcp("127.0.0.1:0").await?;
 /// let client = connect_tcp(listener.local_addr()?).await?;
 /// let (server, _peer) = listener.accept().await?;
 /// client.write("hello").await?;
 /// assert_eq!(server.read().await?.as_deref(), Some(&b"hello"[..]));
-/// # Ok(())
-/// # }) }
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// ```
 pub async fn listen_tcp(host: impl Into<Host>) -> Result<TcpFlowListener, Error> {
     TcpListener::bind(&resolve(host.into()).await?).map(TcpFlowListener)

@@ -16,6 +16,10 @@ mod place;
 mod shutdown;
 mod transport;
 
+#[cfg(feature = "futures-io")]
+mod adapters;
+#[cfg(feature = "std")]
+mod async_fns;
 #[cfg(feature = "std")]
 mod engine;
 #[cfg(feature = "std")]
@@ -26,10 +30,16 @@ pub mod mutant;
 #[cfg(feature = "std")]
 mod section;
 #[cfg(feature = "std")]
+mod shared_error;
+#[cfg(feature = "std")]
 mod switch;
 #[cfg(feature = "std")]
 mod sync;
 
+#[cfg(feature = "futures-io")]
+pub use crate::adapters::futures_io::{FuturesIo, FuturesIoTransport, from_futures_io};
+#[cfg(feature = "std")]
+pub use crate::async_fns::{AsyncFns, from_async_fns};
 pub use crate::chunks::{Chunks, IntoIter};
 #[cfg(feature = "std")]
 pub use crate::engine::{Engine, Parts};
@@ -39,6 +49,8 @@ pub use crate::flow::{BoxFlow, Flow, LocalBoxFlow};
 pub use crate::op::{CloseOp, FlushOp, ReadOp, ShutdownOp, WriteOp};
 pub use crate::payload::Payload;
 pub use crate::place::{Leave, Place};
+#[cfg(feature = "std")]
+pub use crate::shared_error::SharedError;
 pub use crate::shutdown::Shutdown;
 #[cfg(feature = "std")]
 pub use crate::switch::{

@@ -5,10 +5,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Engine, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError,
-    WriteOp,
+    Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError, WriteOp,
 };
-use flow_unix::{Error, FdTransport};
+use flow_unix::{Error, FdEngine};
 
 use crate::TokioReadiness;
 
@@ -32,7 +31,7 @@ use crate::TokioReadiness;
 /// - *"no runtime here can watch descriptors":* the flow was made outside of a runtime, or inside one that was built without
 ///   `enable_io`.
 /// - *Reads fail with [`RuntimeGone`](crate::ErrorKind::RuntimeGone):* a flow lives on the runtime in which it was made.
-pub struct TokioFlow(Engine<FdTransport<TokioReadiness>>);
+pub struct TokioFlow(FdEngine<TokioReadiness>);
 
 impl TokioFlow {
     /// Ties the flow to a switch: turning it off aborts the flow.
@@ -73,13 +72,13 @@ impl TokioFlow {
 }
 
 impl TokioFlow {
-    pub(crate) fn into_inner(self) -> Engine<FdTransport<TokioReadiness>> {
+    pub(crate) fn into_inner(self) -> FdEngine<TokioReadiness> {
         self.0
     }
 }
 
-impl From<Engine<FdTransport<TokioReadiness>>> for TokioFlow {
-    fn from(flow: Engine<FdTransport<TokioReadiness>>) -> Self {
+impl From<FdEngine<TokioReadiness>> for TokioFlow {
+    fn from(flow: FdEngine<TokioReadiness>) -> Self {
         Self(flow)
     }
 }

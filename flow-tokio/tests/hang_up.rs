@@ -79,7 +79,10 @@ fn a_reader_beside_a_waiting_close_is_served() {
             let (reader, closer) = (park(&mut read), park(&mut close));
             peer.write_all(b"data").unwrap();
             woken(&reader).await;
-            assert_eq!(finish(&mut read).await.unwrap().as_deref(), Some(&b"data"[..]));
+            assert_eq!(
+                finish(&mut read).await.unwrap().as_deref(),
+                Some(&b"data"[..])
+            );
             settle().await;
             assert_eq!(closer.get(), 0, "input is no end");
             let mut read = flow.read();

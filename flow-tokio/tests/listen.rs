@@ -53,9 +53,10 @@ fn a_live_listener_is_never_replaced() {
     run(async {
         let place = Place::new("live");
         let other = UnixListener::bind(&place.0).unwrap();
-        for error in
-            [listen_unix(&place.0).unwrap_err(), listen_unix_replacing_stale(&place.0).unwrap_err()]
-        {
+        for error in [
+            listen_unix(&place.0).unwrap_err(),
+            listen_unix_replacing_stale(&place.0).unwrap_err(),
+        ] {
             assert_eq!(error.kind(), ListenErrorKind::InUse);
             assert!(error.to_string().contains("in use"), "{error}");
         }
@@ -77,8 +78,14 @@ fn a_listener_with_a_full_queue_is_in_use() {
                 Err(e) => break e,
             }
         };
-        assert_eq!(full.raw_os_error(), Some(rustix::io::Errno::AGAIN.raw_os_error()));
-        assert_eq!(listen_unix_replacing_stale(&place.0).unwrap_err().kind(), ListenErrorKind::InUse);
+        assert_eq!(
+            full.raw_os_error(),
+            Some(rustix::io::Errno::AGAIN.raw_os_error())
+        );
+        assert_eq!(
+            listen_unix_replacing_stale(&place.0).unwrap_err().kind(),
+            ListenErrorKind::InUse
+        );
     });
 }
 
@@ -100,7 +107,10 @@ fn other_things_at_the_path_are_left_alone() {
         assert_eq!(error.kind(), ListenErrorKind::Other);
         let cause = std::error::Error::source(&error).expect("a cause");
         assert!(cause.to_string().starts_with("could not bind"), "{cause}");
-        assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
+        assert_eq!(
+            std::io::Error::from(error).kind(),
+            std::io::ErrorKind::NotFound
+        );
     });
 }
 
@@ -172,9 +182,18 @@ fn names_are_looked_up_and_addresses_tried_in_turn() {
         connect_tcp(vec![unused, address]).await.unwrap();
         let error = connect_tcp(vec![address, unused]).await;
         drop(error.expect("the first one answers"));
-        assert_eq!(connect_tcp(unused).await.unwrap_err().kind(), ErrorKind::Refused);
-        assert_eq!(connect_tcp(vec![]).await.unwrap_err().kind(), ErrorKind::Unresolved);
-        assert_eq!(connect_tcp("no port").await.unwrap_err().kind(), ErrorKind::Unresolved);
+        assert_eq!(
+            connect_tcp(unused).await.unwrap_err().kind(),
+            ErrorKind::Refused
+        );
+        assert_eq!(
+            connect_tcp(vec![]).await.unwrap_err().kind(),
+            ErrorKind::Unresolved
+        );
+        assert_eq!(
+            connect_tcp("no port").await.unwrap_err().kind(),
+            ErrorKind::Unresolved
+        );
     });
 }
 
@@ -183,8 +202,14 @@ fn nobody_at_the_path_is_refused() {
     run(async {
         let place = Place::new("nobody");
         drop(UnixListener::bind(&place.0).unwrap());
-        assert_eq!(connect_unix(&place.0).await.unwrap_err().kind(), ErrorKind::Refused);
+        assert_eq!(
+            connect_unix(&place.0).await.unwrap_err().kind(),
+            ErrorKind::Refused
+        );
         let error = connect_unix("/nowhere/at/all").await.unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::NOENT.raw_os_error()));
+        assert_eq!(
+            error.raw_os_error(),
+            Some(rustix::io::Errno::NOENT.raw_os_error())
+        );
     });
 }

@@ -31,26 +31,45 @@ fn nothing_works() {
     assert_eq!(socketpair().unwrap_err().kind(), ErrorKind::NoRuntime);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    assert_eq!(now(connect_tcp(address)).unwrap_err().kind(), ErrorKind::NoRuntime);
-    assert_eq!(now(listen_tcp("127.0.0.1:0")).unwrap_err().kind(), ErrorKind::NoRuntime);
+    assert_eq!(
+        now(connect_tcp(address)).unwrap_err().kind(),
+        ErrorKind::NoRuntime
+    );
+    assert_eq!(
+        now(listen_tcp("127.0.0.1:0")).unwrap_err().kind(),
+        ErrorKind::NoRuntime
+    );
     let path = std::env::temp_dir().join(format!("flow-runtime-{}", std::process::id()));
     drop(listen_unix(&path).unwrap_err());
-    assert!(!path.exists(), "a listener that never was left its path behind");
-    drop(std::os::unix::net::UnixListener::bind(&path).map(|_listener| {
-        assert_eq!(now(connect_unix(&path)).unwrap_err().kind(), ErrorKind::NoRuntime);
-    }));
+    assert!(
+        !path.exists(),
+        "a listener that never was left its path behind"
+    );
+    drop(
+        std::os::unix::net::UnixListener::bind(&path).map(|_listener| {
+            assert_eq!(
+                now(connect_unix(&path)).unwrap_err().kind(),
+                ErrorKind::NoRuntime
+            );
+        }),
+    );
     _ = std::fs::remove_file(&path);
 }
 
 #[test]
 fn outside_of_a_runtime_is_an_error() {
     nothing_works();
-    assert_eq!(now(connect_tcp("localhost:1")).unwrap_err().kind(), ErrorKind::NoRuntime);
+    assert_eq!(
+        now(connect_tcp("localhost:1")).unwrap_err().kind(),
+        ErrorKind::NoRuntime
+    );
 }
 
 #[test]
 fn a_runtime_without_io_is_an_error() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async { nothing_works() });
 }
 
@@ -65,15 +84,22 @@ fn living() -> (tokio::runtime::Runtime, FdFlow, UnixStream) {
 #[test]
 fn parked_operations_end_with_the_runtime() {
     let (runtime, flow, _peer) = living();
-    let (mut read, mut write, mut close) = (flow.read(), flow.write(vec![0; 1 << 20]), flow.close());
+    let (mut read, mut write, mut close) =
+        (flow.read(), flow.write(vec![0; 1 << 20]), flow.close());
     let (reader, writer) = (park(&mut read), park(&mut write));
     drop(runtime);
-    assert_eq!((reader.get(), writer.get()), (1, 1), "somebody was not woken");
+    assert_eq!(
+        (reader.get(), writer.get()),
+        (1, 1),
+        "somebody was not woken"
+    );
     assert_eq!(now(&mut read).unwrap_err().kind(), ErrorKind::RuntimeGone);
     for _ in 0..3 {
         assert_eq!(now(flow.read()).unwrap_err().kind(), ErrorKind::RuntimeGone);
     }
-    let Err(WriteError::Transport(error)) = now(&mut write) else { panic!("another error") };
+    let Err(WriteError::Transport(error)) = now(&mut write) else {
+        panic!("another error")
+    };
     assert_eq!(error.kind(), ErrorKind::RuntimeGone);
     now(&mut close).unwrap_err();
 }
@@ -138,7 +164,11 @@ fn a_flow_may_be_polled_outside_of_its_runtime() {
 
 #[test]
 fn a_flow_moves_between_threads() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_io().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_io()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (a, b) = socketpair().unwrap();
         let echo = tokio::spawn(async move {

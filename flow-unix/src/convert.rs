@@ -7,10 +7,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use flow_core::Engine;
-
 use crate::kind::Kind;
-use crate::{Error, FdTransport, Readiness};
+use crate::{Error, FdEngine, Readiness};
 
 /// Takes a flow apart: the descriptor comes out, and the peer is told nothing.
 ///
@@ -18,9 +16,11 @@ use crate::{Error, FdTransport, Readiness};
 ///
 /// The flow comes back as it was if bytes would be lost (a write that was taken is unfinished, a close has read ahead), or if it is over
 /// (it was aborted, or a write has failed).
-pub fn into_fd<R: Readiness>(
-    flow: Engine<FdTransport<R>>,
-) -> Result<OwnedFd, Engine<FdTransport<R>>> {
+///
+/// # Panics
+///
+/// If a `Readiness` that was dropped keeps the descriptor.
+pub fn into_fd<R: Readiness>(flow: FdEngine<R>) -> Result<OwnedFd, FdEngine<R>> {
     let parts = flow.into_parts()?;
     let fd = parts.rx.keep();
     drop(parts);
@@ -33,8 +33,8 @@ pub fn into_fd<R: Readiness>(
 ///
 /// [`IntoStreamError`], which gives the flow back.
 pub fn into_unix_stream<R: Readiness>(
-    flow: Engine<FdTransport<R>>,
-) -> Result<UnixStream, IntoStreamError<Engine<FdTransport<R>>>> {
+    flow: FdEngine<R>,
+) -> Result<UnixStream, IntoStreamError<FdEngine<R>>> {
     into_stream(flow, Kind::Unix).map(UnixStream::from)
 }
 
@@ -44,15 +44,15 @@ pub fn into_unix_stream<R: Readiness>(
 ///
 /// [`IntoStreamError`], which gives the flow back.
 pub fn into_tcp_stream<R: Readiness>(
-    flow: Engine<FdTransport<R>>,
-) -> Result<TcpStream, IntoStreamError<Engine<FdTransport<R>>>> {
+    flow: FdEngine<R>,
+) -> Result<TcpStream, IntoStreamError<FdEngine<R>>> {
     into_stream(flow, Kind::Tcp).map(TcpStream::from)
 }
 
 fn into_stream<R: Readiness>(
-    flow: Engine<FdTransport<R>>,
+    flow: FdEngine<R>,
     kind: Kind,
-) -> Result<OwnedFd, IntoStreamError<Engine<FdTransport<R>>>> {
+) -> Result<OwnedFd, IntoStreamError<FdEngine<R>>> {
     match flow.transport().kind() {
         Some(other) if other != kind => Err(IntoStreamError::new(Why::OtherKind, flow)),
         _ => into_fd(flow).map_err(|flow| IntoStreamError::new(Why::Busy, flow)),

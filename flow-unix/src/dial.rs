@@ -6,14 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use flow_core::Engine;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, connect, getpeername, sockopt};
 
 use crate::error::Doing;
 use crate::kind::Kind;
 use crate::source::Source;
-use crate::{Attempt, Direction, Error, FdTransport, Interest, Readiness, socket};
+use crate::{Attempt, Direction, Error, FdEngine, FdTransport, Interest, Readiness, socket};
 
 /// Connects to a listener at a path.
 ///
@@ -24,9 +23,7 @@ use crate::{Attempt, Direction, Error, FdTransport, Interest, Readiness, socket}
 /// # Cancel safety
 ///
 /// Does not wait.
-pub async fn connect_unix<R: Readiness>(
-    path: impl AsRef<Path>,
-) -> Result<Engine<FdTransport<R>>, Error> {
+pub async fn connect_unix<R: Readiness>(path: impl AsRef<Path>) -> Result<FdEngine<R>, Error> {
     let runtime = R::runtime()?;
     let dial = || {
         let fd = socket::stream(AddressFamily::UNIX)?;
@@ -49,9 +46,7 @@ pub async fn connect_unix<R: Readiness>(
 /// # Cancel safety
 ///
 /// A dropped connect closes what it had begun.
-pub async fn connect_tcp<R: Readiness>(
-    addresses: &[SocketAddr],
-) -> Result<Engine<FdTransport<R>>, Error> {
+pub async fn connect_tcp<R: Readiness>(addresses: &[SocketAddr]) -> Result<FdEngine<R>, Error> {
     let runtime = R::runtime()?;
     let mut last = Error::unresolved();
     for address in addresses {

@@ -28,4 +28,4 @@ pub use crate::host::Host;
 pub use crate::listen::{ListenError, ListenErrorKind, TcpListener, UnixListener};
 pub use crate::readiness::{Attempt, Direction, Interest, Readiness};
 pub use crate::socket::{socketpair, socketpair_with};
-pub use crate::transport::{FdTransport, Rx, Tx, connect, connect_with};
+pub use crate::transport::{FdEngine, FdTransport, Rx, Tx, connect, connect_with};

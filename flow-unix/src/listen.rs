@@ -13,7 +13,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
-use flow_core::Engine;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrAny, SocketAddrUnix, bind, getsockname, listen, sockopt,
@@ -24,7 +23,7 @@ pub use self::path::{ListenError, ListenErrorKind};
 use crate::error::Doing;
 use crate::kind::Kind;
 use crate::source::Source;
-use crate::{Attempt, Direction, Error, FdTransport, Interest, Readiness, socket};
+use crate::{Attempt, Direction, Error, FdEngine, FdTransport, Interest, Readiness, socket};
 
 /// How many connections wait to be accepted before the system refuses more.
 const BACKLOG: i32 = 1024;
@@ -82,7 +81,7 @@ impl<R: Readiness> UnixListener<R> {
     /// # Cancel safety
     ///
     /// Nothing is lost: what a dropped accept would have got, the next one gets. Several tasks may accept at the same time.
-    pub async fn accept(&self) -> Result<(Engine<FdTransport<R>>, UnixAddr), Error> {
+    pub async fn accept(&self) -> Result<(FdEngine<R>, UnixAddr), Error> {
         let (flow, peer) = self.listener.accept(Kind::Unix).await?;
         Ok((flow, unix_addr(peer)))
     }
@@ -125,7 +124,7 @@ impl<R: Readiness> TcpListener<R> {
     /// # Cancel safety
     ///
     /// Nothing is lost: what a dropped accept would have got, the next one gets. Several tasks may accept at the same time.
-    pub async fn accept(&self) -> Result<(Engine<FdTransport<R>>, SocketAddr), Error> {
+    pub async fn accept(&self) -> Result<(FdEngine<R>, SocketAddr), Error> {
         let (flow, peer) = self.listener.accept(Kind::Tcp).await?;
         let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
         // The system names every peer of an internet socket.
@@ -186,10 +185,7 @@ impl<R: Readiness> Listener<R> {
         })
     }
 
-    async fn accept(
-        &self,
-        kind: Kind,
-    ) -> Result<(Engine<FdTransport<R>>, Option<SocketAddrAny>), Error> {
+    async fn accept(&self, kind: Kind) -> Result<(FdEngine<R>, Option<SocketAddrAny>), Error> {
         let (fd, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
         if kind == Kind::Tcp {
             // Fails where the peer has already left.

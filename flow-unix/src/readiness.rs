@@ -14,8 +14,8 @@ use crate::Error;
 /// # For implementors
 ///
 /// - The descriptor's status flags are left as they are. Whether it is blocking is not the runtime's business: attempts never block.
-/// - Dropping it takes the descriptor out of the runtime, before the `Arc` is dropped. It never panics, on whichever thread, also
-///   when the runtime has ended.
+/// - Dropping it takes the descriptor out of the runtime, and then drops the `Arc`, at once; so does a registration that fails.
+///   It never panics, on whichever thread, also when the runtime has ended.
 /// - When the runtime ends, those who wait are woken, and `poll_io` answers [`Error::runtime_gone`].
 pub trait Readiness: Sized {
     /// What [`register`](Self::register) needs to know about the runtime; kept by the flow.

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use flow_core::{Engine, Switch};
+use flow_core::Switch;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
 #[cfg(not(target_vendor = "apple"))]
@@ -11,15 +11,14 @@ use rustix::net::{SocketFlags, acceptfrom_with, socket_with};
 use crate::error::Doing;
 use crate::kind::Kind;
 use crate::source::Source;
-use crate::{Error, FdTransport, Readiness};
+use crate::{Error, FdEngine, FdTransport, Readiness};
 
 /// Two connected flows over a pair of `AF_UNIX` sockets, on the runtime of the code that is running.
 ///
 /// # Errors
 ///
 /// No runtime here, or no descriptors left.
-pub fn socketpair<R: Readiness>() -> Result<(Engine<FdTransport<R>>, Engine<FdTransport<R>>), Error>
-{
+pub fn socketpair<R: Readiness>() -> Result<(FdEngine<R>, FdEngine<R>), Error> {
     let (a, b) = pair().map_err(|errno| Error::os(Doing::Pair, errno))?;
     let runtime = R::runtime()?;
     let flow = |fd| {
@@ -34,9 +33,7 @@ pub fn socketpair<R: Readiness>() -> Result<(Engine<FdTransport<R>>, Engine<FdTr
 /// # Errors
 ///
 /// As [`socketpair`], or the switch is off.
-pub fn socketpair_with<R>(
-    switch: &Switch,
-) -> Result<(Engine<FdTransport<R>>, Engine<FdTransport<R>>), Error>
+pub fn socketpair_with<R>(switch: &Switch) -> Result<(FdEngine<R>, FdEngine<R>), Error>
 where
     R: Readiness<Runtime: Send + Sync> + Send + Sync + 'static,
 {

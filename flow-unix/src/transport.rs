@@ -30,6 +30,9 @@ pub struct FdTransport<R: Readiness> {
     hang_up: HangUp<R>,
 }
 
+/// A flow over a descriptor, on any runtime: what backends wrap.
+pub type FdEngine<R> = Engine<FdTransport<R>>;
+
 /// The state of receiving of an [`FdTransport`].
 pub struct Rx<R: Readiness> {
     source: Arc<Source<R>>,
@@ -48,7 +51,11 @@ pub struct Tx<R: Readiness> {
 /// # Errors
 ///
 /// [`ConnectError`], which gives the descriptor back.
-pub fn connect<R: Readiness>(fd: OwnedFd) -> Result<Engine<FdTransport<R>>, ConnectError> {
+///
+/// # Panics
+///
+/// If a `Readiness` that was refused by its runtime keeps the descriptor.
+pub fn connect<R: Readiness>(fd: OwnedFd) -> Result<FdEngine<R>, ConnectError> {
     let (kind, fd) = Kind::of(fd)?;
     let runtime = match R::runtime() {
         Ok(runtime) => runtime,
@@ -65,7 +72,11 @@ pub fn connect<R: Readiness>(fd: OwnedFd) -> Result<Engine<FdTransport<R>>, Conn
 /// # Errors
 ///
 /// [`ConnectError`], which gives the descriptor back, also where the switch is off.
-pub fn connect_with<R>(fd: OwnedFd, switch: &Switch) -> Result<Engine<FdTransport<R>>, ConnectError>
+///
+/// # Panics
+///
+/// If a `Readiness` keeps the descriptor that it was to let go.
+pub fn connect_with<R>(fd: OwnedFd, switch: &Switch) -> Result<FdEngine<R>, ConnectError>
 where
     R: Readiness<Runtime: Send + Sync> + Send + Sync + 'static,
 {

@@ -33,20 +33,11 @@ macro_rules! talk {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let tokio = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    println!(
-        "tokio:     {}",
-        tokio.block_on(async { talk!(flow_tokio) })?
-    );
-    println!(
-        "async-std: {}",
-        async_std::task::block_on(async { talk!(flow_async_std) })?
-    );
-    println!(
-        "smol:      {}",
-        smol::block_on(async { talk!(flow_async_std) })?
-    );
+    let tokio = tokio::runtime::Runtime::new()?;
+    println!("tokio: {}", tokio.block_on(async { talk!(flow_tokio) })?);
+    let on_async_std = async { talk!(flow_async_std) };
+    println!("async-std: {}", async_std::task::block_on(on_async_std)?);
+    let on_smol = async { talk!(flow_async_std) };
+    println!("smol: {}", smol::block_on(on_smol)?);
     Ok(())
 }

@@ -1,0 +1,107 @@
+//! Broken flows: for each law at least one flow with one fault, of a kind that real flows have had, that the law must reject.
+//!
+//! A law that nobody has seen fail is not yet a law. Most are a wrapper of a few lines round a good flow; the table says which law rejects
+//! which flow, and by which words.
+
+mod abort;
+mod cancel;
+mod close;
+mod fd;
+mod naive;
+mod over_memory;
+mod over_socket;
+mod read;
+mod shutdown;
+mod switch;
+mod tasks;
+mod write;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::harness::Harness;
+use crate::law::Verdict;
+use crate::laws;
+
+/// How a law must reject a broken flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// By an assertion whose message has these words.
+    Fails(&'static str),
+    /// Only by its watchdog: the fault is to hang inside a call.
+    Hangs,
+}
+
+/// A flow with one fault, and the law that finds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Broken {
+    /// What the flow does.
+    pub name: &'static str,
+    /// The law that must reject it.
+    pub law: &'static str,
+    /// How.
+    pub expect: Expect,
+    run: fn(&str, Duration) -> Verdict,
+}
+
+impl Broken {
+    /// A flow of this harness, named after `T`, which `law` must reject with these words.
+    fn new<T, H: Harness + Default>(law: &'static str, words: &'static str) -> Self {
+        let path = std::any::type_name::<T>();
+        let name = path.rsplit("::").next().unwrap_or(path);
+        Self { name, law, expect: Expect::Fails(words), run: run::<H> }
+    }
+
+    fn hanging(self) -> Self {
+        Self { expect: Expect::Hangs, ..self }
+    }
+
+    /// Runs the law that is to find the fault.
+    #[must_use]
+    pub fn run(&self, watchdog: Duration) -> Verdict {
+        self.run_law(self.law, watchdog)
+    }
+
+    /// Runs any law on this flow.
+    ///
+    /// # Panics
+    ///
+    /// If there is no law of that name.
+    #[must_use]
+    pub fn run_law(&self, law: &str, watchdog: Duration) -> Verdict {
+        (self.run)(law, watchdog)
+    }
+}
+
+fn run<H: Harness + Default>(law: &str, watchdog: Duration) -> Verdict {
+    let law = laws::find::<H>(law).unwrap_or_else(|| panic!("no law has the name {law}"));
+    law.run(H::default, watchdog)
+}
+
+/// All broken flows, in the order of the laws.
+#[must_use]
+pub fn all() -> Vec<Broken> {
+    let files = [
+        read::all,
+        write::all,
+        cancel::all,
+        shutdown::all,
+        close::all,
+        abort::all,
+        switch::all,
+        tasks::all,
+        fd::all,
+    ];
+    files.into_iter().flat_map(|file| file()).collect()
+}
+
+static HEAP: OnceLock<fn() -> usize> = OnceLock::new();
+
+/// How the running binary counts the heap of a thread, for the law that needs it. See [`Harness::allocated`].
+pub fn count_heap_with(allocated: fn() -> usize) {
+    let _ = HEAP.set(allocated);
+}
+
+fn allocated() -> Option<usize> {
+    HEAP.get().map(|allocated| allocated())
+}
