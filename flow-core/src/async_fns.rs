@@ -159,17 +159,15 @@ where
         cx: &mut Context<'_>,
         data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<E>>> {
-        loop {
-            let mut under_way = tx.under_way.as_mut();
-            if under_way.is_none() {
-                // From here on the chunk is sent, whoever waits: a write is taken with its first chunk.
-                let Some(chunk) = data.take_first() else {
-                    return Poll::Ready(Ok(()));
-                };
-                under_way.set(Some((tx.send)(chunk)));
-            }
-            ready!(poll_in_place(under_way, cx))?;
+        let mut under_way = tx.under_way.as_mut();
+        if under_way.is_none() {
+            // From here on the chunk is sent, whoever waits: a write is taken with its first chunk.
+            let Some(chunk) = data.take_first() else {
+                return Poll::Ready(Ok(()));
+            };
+            under_way.set(Some((tx.send)(chunk)));
         }
+        poll_in_place(under_way, cx)
     }
 
     fn poll_finish(

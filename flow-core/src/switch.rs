@@ -56,6 +56,7 @@ pub use self::hook::{Hook, HookResult};
 ///
 /// - *A switch is dropped and nothing happens:* a clone lives on. One that a hook of the same switch has captured lives until
 ///   the switch is turned off.
+/// - *A hook cannot write to a flow:* the flow is attached to the same switch, and was aborted before the hooks run.
 /// - *`turn_off` does not return:* a hook waits for something that does not happen, or for the `turn_off` of its own switch. Put a timeout
 ///   around it: dropping a `turn_off` loses nothing.
 #[derive(Clone)]
@@ -97,6 +98,27 @@ impl Switch {
     /// # Panics
     ///
     /// Never; but the future panics if it is polled after it was ready.
+    ///
+    /// # Examples
+    ///
+    /// With a timeout, which is a `select` as always:
+    ///
+    /// ```
+    /// use flow_core::Switch;
+    /// use futures_lite::future;
+    ///
+    /// # let timeout = future::ready(());
+    /// # future::block_on(async {
+    /// let switch = Switch::new();
+    /// switch.add_async_hook(future::pending::<()>)?;
+    /// let in_time = async { switch.turn_off().await.is_ok() };
+    /// let in_time = future::or(in_time, async { timeout.await; false }).await;
+    /// assert!(!in_time);
+    /// // The last handle goes without waiting for that hook any longer.
+    /// drop(switch);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn turn_off(&self) -> TurnOff {
         TurnOff {
             switch: Some(self.clone()),
@@ -138,6 +160,33 @@ impl Switch {
     /// # Panics
     ///
     /// Never.
+    ///
+    /// # Examples
+    ///
+    /// A flow that says goodbye is closed by a hook, in place of being attached, which would abort it:
+    ///
+    /// ```
+    /// use flow_core::{FlowExt, Switch, memory};
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let switch = Switch::new();
+    /// let (flow, peer) = memory::pair(64);
+    /// switch.add_async_hook(async move || {
+    ///     flow.write("goodbye").await?;
+    ///     flow.close().await
+    /// })?;
+    ///
+    /// let server = async {
+    ///     assert_eq!(peer.read().await?.as_deref(), Some(&b"goodbye"[..]));
+    ///     assert_eq!(peer.read().await?, None);
+    ///     peer.close().await
+    /// };
+    /// let (off, served) = futures_lite::future::zip(switch.turn_off(), server).await;
+    /// off?;
+    /// served?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn add_async_hook<F, Fut>(&self, hook: F) -> Result<Hook, SwitchOff<F>>
     where
         F: FnOnce() -> Fut + Send + 'static,

@@ -293,6 +293,35 @@ fn shutdown_alone_releases_nothing() {
 }
 
 #[test]
+fn the_end_is_seen_although_others_hold_the_socket() {
+    leaves_nothing(async || {
+        for abort in [true, false] {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let other_owner = ours.try_clone().unwrap();
+            let flow = connect(ours).unwrap();
+            if abort {
+                flow.abort();
+            }
+            drop(flow);
+            assert_eq!(rest(&theirs).unwrap(), b"");
+            let error = std::io::Write::write(&mut &theirs, b"x").unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+            drop(other_owner);
+
+            let (ours, theirs) = tcp();
+            let other_owner = ours.try_clone().unwrap();
+            let flow = connect(ours).unwrap();
+            if abort {
+                flow.abort();
+            }
+            drop(flow);
+            assert_eq!(rest(&theirs).unwrap(), b"");
+            drop(other_owner);
+        }
+    });
+}
+
+#[test]
 fn listeners_of_std_are_unharmed() {
     leaves_nothing(async || {
         let path = std::env::temp_dir().join(format!("flow-std-{}", std::process::id()));

@@ -29,7 +29,7 @@ pub enum ErrorKind {
     TimedOut,
     /// Nobody listens there.
     Refused,
-    /// A name that has no address.
+    /// A name that has no address, or could not be looked up.
     Unresolved,
     /// There is no runtime to wait on: the call was made outside of one, or its runtime was built without I/O. Nothing was done; make the
     /// call inside.

@@ -251,14 +251,6 @@ impl Wake for Shared {
     fn wake_by_ref(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         state.woken = true;
-        if mutant!("switch_wakes_first_only") {
-            let first = (!state.waiting.is_empty()).then(|| state.waiting.remove(0));
-            drop(state);
-            if let Some((_, waker)) = first {
-                section::wake(waker);
-            }
-            return;
-        }
         wake_all(state, None);
     }
 }
@@ -297,7 +289,10 @@ fn choose(mut state: MutexGuard<'_, State>) -> Step {
 /// Wakes all callers but `but`, who is running: each is polled once, and the first to come goes on. Waking only one
 /// would leave the others to a future that may be kept and never polled again.
 fn wake_all(mut state: MutexGuard<'_, State>, but: Option<u64>) {
-    let waiting = mem::take(&mut state.waiting);
+    let mut waiting = mem::take(&mut state.waiting);
+    if mutant!("switch_wakes_first_only") {
+        state.waiting = waiting.split_off(waiting.len().min(1));
+    }
     drop(state);
     for (key, waker) in waiting {
         if Some(key) != but {

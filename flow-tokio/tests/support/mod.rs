@@ -129,7 +129,7 @@ pub(crate) fn put(mut peer: impl Write, data: &[u8]) {
 
 /// Bytes whose values tell where they belong.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|i| (i * 31 >> 3) as u8 ^ i as u8).collect()
+    (0..len).map(|i| ((i * 31) >> 3) as u8 ^ i as u8).collect()
 }
 
 /// Waits until that many bytes have arrived.

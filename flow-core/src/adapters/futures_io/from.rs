@@ -145,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for FuturesIoTransport<S> {
         cx: &mut Context<'_>,
         data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<SharedError>>> {
-        while !data.is_empty() {
+        if !data.is_empty() {
             let mut stream = lock(&tx.stream);
             let stream = Pin::new(&mut *stream);
             let written = if data.is_single() {
@@ -165,7 +165,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for FuturesIoTransport<S> {
             }
             tx.unflushed = true;
         }
-        tx.poll_flush(cx)
+        if data.is_empty() {
+            tx.poll_flush(cx)
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 
     fn poll_finish(
@@ -173,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for FuturesIoTransport<S> {
         tx: &mut Sending<S>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError<SharedError>>> {
-        ready!(tx.poll_flush(cx))?;
+        // All was sent, and with that flushed.
         let closed = Pin::new(&mut *lock(&tx.stream)).poll_close(cx);
         retried(closed, cx).map_err(write_error)
     }
