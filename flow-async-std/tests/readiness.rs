@@ -2,15 +2,13 @@
 
 mod support;
 
-use std::net::Shutdown;
-
 use support::backend::{FlowExt as _, connect};
-use support::{finish, park, put, run, woken};
+use support::{finish, pairs, park, put, run, woken};
 
 #[test]
 fn what_is_there_needs_no_event() {
     run(async {
-        for (near, peer) in support::pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
             let mut read = flow.read();
             park(&mut read);
@@ -27,7 +25,7 @@ fn what_is_there_needs_no_event() {
 #[test]
 fn an_event_during_the_attempt_is_not_lost() {
     run(async {
-        for (near, peer) in support::pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
             for _ in 0..1000 {
                 let mut read = flow.read();
@@ -41,7 +39,7 @@ fn an_event_during_the_attempt_is_not_lost() {
                     read = flow.read();
                 }
             }
-            peer.shutdown(Shutdown::Write).unwrap();
+            peer.end();
             assert_eq!(finish(&mut flow.read()).await.unwrap(), None);
         }
     });

@@ -6,6 +6,7 @@
 //! section of the thread ends. This also covers flows in layers: an inner flow's wakes wait for the outer flow's lock.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::task::Waker;
 
@@ -29,12 +30,12 @@ struct Depth {
 #[cfg(not(loom))]
 std::thread_local! {
     static DEPTH: Depth = const { Depth { sections: Cell::new(0), put_off: Cell::new(false) } };
-    static LATER: RefCell<Vec<Later>> = const { RefCell::new(Vec::new()) };
+    static LATER: RefCell<VecDeque<Later>> = const { RefCell::new(VecDeque::new()) };
 }
 #[cfg(loom)]
 loom::thread_local! {
     static DEPTH: Depth = Depth { sections: Cell::new(0), put_off: Cell::new(false) };
-    static LATER: RefCell<Vec<Later>> = RefCell::new(Vec::new());
+    static LATER: RefCell<VecDeque<Later>> = RefCell::new(VecDeque::new());
 }
 
 /// While one is alive on this thread, foreign code is put off. Open it before locking, so that it ends after unlocking.
@@ -61,19 +62,13 @@ impl Drop for Section {
 }
 
 fn run_later() {
-    let mut batch = LATER.with(RefCell::take);
-    for later in batch.drain(..) {
+    // One at a time, because each may put off and run more.
+    let next = || LATER.try_with(|list| list.borrow_mut().pop_front());
+    while let Ok(Some(later)) = next() {
         if let Later::Wake(waker) = later {
             waker.wake();
         }
     }
-    // Keeps the allocation for the next time, unless one came into being meanwhile.
-    LATER.with(|later| {
-        let mut later = later.borrow_mut();
-        if later.capacity() == 0 {
-            *later = batch;
-        }
-    });
 }
 
 /// Puts `later` off if a section is open; otherwise, or while the thread is being torn down, hands it back.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod broken;
 pub mod case;
 mod conformance;
 pub mod fd;

@@ -2,46 +2,20 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::io::Read as _;
 
 use support::backend::{FlowExt as _, connect};
-use support::{finish, park, run, settle, tcp, woken};
-
-/// What both kinds of peer can do.
-trait Peer: Read + Write {
-    fn end(&self);
-}
-
-impl Peer for UnixStream {
-    fn end(&self) {
-        self.shutdown(Shutdown::Write).unwrap();
-    }
-}
-
-impl Peer for TcpStream {
-    fn end(&self) {
-        self.shutdown(Shutdown::Write).unwrap();
-    }
-}
-
-fn pairs() -> [(OwnedFd, Box<dyn Peer>); 2] {
-    let (a, b) = UnixStream::pair().unwrap();
-    let (c, d) = tcp();
-    [(a.into(), Box::new(b)), (c.into(), Box::new(d))]
-}
+use support::{finish, pairs, park, put, run, settle, woken};
 
 #[test]
 fn close_is_done_when_the_peer_ends_past_unread_input() {
     run(async {
-        for (near, mut peer) in pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
-            peer.write_all(b"unread").unwrap();
+            put(&peer, b"unread");
             let mut close = flow.close();
             let closer = park(&mut close);
-            peer.write_all(b", more").unwrap();
+            put(&peer, b", more");
             settle().await;
             assert_eq!(closer.get(), 0, "input is no end");
             peer.end();
@@ -59,9 +33,9 @@ fn close_is_done_when_the_peer_ends_past_unread_input() {
 #[test]
 fn close_is_done_at_once_if_the_peer_has_ended() {
     run(async {
-        for (near, mut peer) in pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
-            peer.write_all(b"unread").unwrap();
+            put(&peer, b"unread");
             peer.end();
             flow.with_fd(|fd| support::arrived(fd, 6)).unwrap();
             finish(&mut flow.close()).await.unwrap();
@@ -73,11 +47,11 @@ fn close_is_done_at_once_if_the_peer_has_ended() {
 #[test]
 fn a_reader_beside_a_waiting_close_is_served() {
     run(async {
-        for (near, mut peer) in pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
             let (mut read, mut close) = (flow.read(), flow.close());
             let (reader, closer) = (park(&mut read), park(&mut close));
-            peer.write_all(b"data").unwrap();
+            put(&peer, b"data");
             woken(&reader).await;
             assert_eq!(
                 finish(&mut read).await.unwrap().as_deref(),
@@ -114,11 +88,11 @@ fn a_peer_that_leaves_with_everything_unread_ends_close() {
 #[test]
 fn our_own_end_is_not_taken_for_the_peers() {
     run(async {
-        for (near, mut peer) in pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
             let mut close = flow.close();
             let closer = park(&mut close);
-            assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+            assert_eq!((&peer).read(&mut [0]).unwrap(), 0);
             settle().await;
             assert_eq!(closer.get(), 0);
             peer.end();
@@ -131,9 +105,9 @@ fn our_own_end_is_not_taken_for_the_peers() {
 #[test]
 fn an_idle_close_is_idle() {
     run(async {
-        for (near, mut peer) in pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
-            peer.write_all(b"unread").unwrap();
+            put(&peer, b"unread");
             flow.with_fd(|fd| support::arrived(fd, 6)).unwrap();
             let mut close = flow.close();
             let closer = park(&mut close);

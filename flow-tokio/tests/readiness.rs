@@ -2,11 +2,10 @@
 
 mod support;
 
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use support::backend::{FlowExt as _, connect};
-use support::{finish, park, put, run, woken};
+use support::{finish, pairs, park, put, run, woken};
 
 #[test]
 fn the_first_attempts_need_no_event() {
@@ -23,20 +22,26 @@ fn the_first_attempts_need_no_event() {
 #[test]
 fn a_short_read_is_followed_by_an_event_and_not_by_an_attempt() {
     run(async {
-        for (near, peer) in support::pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
             let mut read = flow.read();
             let reader = park(&mut read);
             put(&peer, b"one");
             woken(&reader).await;
-            assert_eq!(finish(&mut read).await.unwrap().as_deref(), Some(&b"one"[..]));
+            assert_eq!(
+                finish(&mut read).await.unwrap().as_deref(),
+                Some(&b"one"[..])
+            );
             // An attempt would find this, which the reactor does not know of yet.
             put(&peer, b"two");
             flow.with_fd(|fd| support::arrived(fd, 3)).unwrap();
             let mut read = flow.read();
             let reader = park(&mut read);
             woken(&reader).await;
-            assert_eq!(finish(&mut read).await.unwrap().as_deref(), Some(&b"two"[..]));
+            assert_eq!(
+                finish(&mut read).await.unwrap().as_deref(),
+                Some(&b"two"[..])
+            );
         }
     });
 }
@@ -44,7 +49,7 @@ fn a_short_read_is_followed_by_an_event_and_not_by_an_attempt() {
 #[test]
 fn an_event_during_the_attempt_is_not_lost() {
     run(async {
-        for (near, peer) in support::pairs() {
+        for (near, peer) in pairs() {
             let flow = connect(near).unwrap();
             for _ in 0..1000 {
                 let mut read = flow.read();
@@ -59,7 +64,7 @@ fn an_event_during_the_attempt_is_not_lost() {
                     read = flow.read();
                 }
             }
-            peer.shutdown(Shutdown::Write).unwrap();
+            peer.end();
             assert_eq!(finish(&mut flow.read()).await.unwrap(), None);
         }
     });

@@ -3,10 +3,12 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -107,6 +109,43 @@ pub(crate) fn tcp() -> (TcpStream, TcpStream) {
     far.set_nodelay(true).unwrap();
     far.set_read_timeout(Some(WATCHDOG)).unwrap();
     (near, far)
+}
+
+/// A bare peer of either kind.
+pub(crate) struct Peer(File);
+
+impl Peer {
+    /// Ends writing.
+    pub(crate) fn end(&self) {
+        rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write).unwrap();
+    }
+}
+
+impl Read for &Peer {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        (&self.0).read(buffer)
+    }
+}
+
+impl Write for &Peer {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        (&self.0).write(data)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A connected socket and its peer, of each kind.
+pub(crate) fn pairs() -> [(OwnedFd, Peer); 2] {
+    let (a, b) = UnixStream::pair().unwrap();
+    let (c, d) = tcp();
+    let peer = |fd| Peer(File::from(fd));
+    [
+        (a.into(), peer(OwnedFd::from(b))),
+        (c.into(), peer(d.into())),
+    ]
 }
 
 /// Reads up to the end.

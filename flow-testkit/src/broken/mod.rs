@@ -49,11 +49,19 @@ impl Broken {
     fn new<T, H: Harness + Default>(law: &'static str, words: &'static str) -> Self {
         let path = std::any::type_name::<T>();
         let name = path.rsplit("::").next().unwrap_or(path);
-        Self { name, law, expect: Expect::Fails(words), run: run::<H> }
+        Self {
+            name,
+            law,
+            expect: Expect::Fails(words),
+            run: run::<H>,
+        }
     }
 
     fn hanging(self) -> Self {
-        Self { expect: Expect::Hangs, ..self }
+        Self {
+            expect: Expect::Hangs,
+            ..self
+        }
     }
 
     /// Runs the law that is to find the fault.

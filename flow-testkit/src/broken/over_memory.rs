@@ -62,7 +62,11 @@ pub(super) struct Inside {
 impl Inside {
     /// A waker that passes a wake on only if `passes`.
     pub(super) fn deaf_unless(&self, cx: &Context<'_>, passes: fn(&Spy) -> bool) -> Waker {
-        Waker::from(Arc::new(Deaf { waker: cx.waker().clone(), spy: Arc::clone(&self.spy), passes }))
+        Waker::from(Arc::new(Deaf {
+            waker: cx.waker().clone(),
+            spy: Arc::clone(&self.spy),
+            passes,
+        }))
     }
 }
 
@@ -98,7 +102,12 @@ pub(super) trait FlowFault: Default + 'static {
         inside.flow.poll_flush(cx, op)
     }
 
-    fn poll_shutdown(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ShutdownOp) -> DonePoll {
+    fn poll_shutdown(
+        &self,
+        inside: &Inside,
+        cx: &mut Context<'_>,
+        op: &mut ShutdownOp,
+    ) -> DonePoll {
         inside.flow.poll_shutdown(cx, op)
     }
 
@@ -124,11 +133,16 @@ pub(super) struct Faulty<X: FlowFault> {
 
 impl<X: FlowFault> Faulty<X> {
     pub(super) fn new(flow: MemoryFlow, spy: Arc<Spy>) -> Self {
-        Self { inside: Some(Inside { flow, spy }), fault: X::default() }
+        Self {
+            inside: Some(Inside { flow, spy }),
+            fault: X::default(),
+        }
     }
 
     fn inside(&self) -> &Inside {
-        self.inside.as_ref().expect("it is there until it is dropped")
+        self.inside
+            .as_ref()
+            .expect("it is there until it is dropped")
     }
 }
 
@@ -222,7 +236,10 @@ impl<X: FlowFault> Harness for OverMemory<X> {
 
     fn pair(&self) -> (Self::Flow, Self::Flow) {
         let (a, b) = Memory.pair();
-        (Faulty::new(a, Arc::default()), Faulty::new(b, Arc::default()))
+        (
+            Faulty::new(a, Arc::default()),
+            Faulty::new(b, Arc::default()),
+        )
     }
 
     fn link(&self, room: Room) -> Link<Self::Flow> {

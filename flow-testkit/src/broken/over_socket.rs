@@ -17,7 +17,11 @@ pub(super) trait SocketFault: Default + 'static {
         Socket::new(fd)
     }
 
-    fn poll_recv(&self, socket: &Socket, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, PlainError>> {
+    fn poll_recv(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
         recv(socket, cx)
     }
 
@@ -40,7 +44,10 @@ pub(super) trait SocketFault: Default + 'static {
 }
 
 /// What the good socket receives.
-pub(super) fn recv(socket: &Socket, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, PlainError>> {
+pub(super) fn recv(
+    socket: &Socket,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<Bytes>, PlainError>> {
     socket.poll_recv(&mut (), cx)
 }
 
@@ -64,7 +71,11 @@ impl<X: SocketFault> Transport for Cracked<X> {
     type Rx = ();
     type Tx = ();
 
-    fn poll_recv(&self, (): &mut (), cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, PlainError>> {
+    fn poll_recv(
+        &self,
+        (): &mut (),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
         self.fault.poll_recv(&self.socket, cx)
     }
 
@@ -77,7 +88,11 @@ impl<X: SocketFault> Transport for Cracked<X> {
         self.fault.poll_send(&self.socket, cx, data)
     }
 
-    fn poll_finish(&self, (): &mut (), cx: &mut Context<'_>) -> Poll<Result<(), WriteError<PlainError>>> {
+    fn poll_finish(
+        &self,
+        (): &mut (),
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError<PlainError>>> {
         self.socket.poll_finish(&mut (), cx)
     }
 

@@ -23,13 +23,25 @@ pub(super) fn all() -> Vec<Broken> {
         over_socket::unix::<BelievesReadiness>("read_ignores_false_readiness", "should still wait"),
         flow::<FailureFirst>("read_data_before_failure", "met the end at 0"),
         flow::<HangUpFirst>("read_end_after_last_byte", "the end came after"),
-        flow::<ForgetsTheEnd>("read_end_is_final", "read 1 after the end came gave Pending"),
+        flow::<ForgetsTheEnd>(
+            "read_end_is_final",
+            "read 1 after the end came gave Pending",
+        ),
         flow::<EndWakesNobody>("read_end_wakes_parked_read", "a parked read is asleep"),
-        flow::<EndClosesBoth>("read_end_leaves_writing", "a write after the peer's end failed"),
+        flow::<EndClosesBoth>(
+            "read_end_leaves_writing",
+            "a write after the peer's end failed",
+        ),
         flow::<ErrorOnlyOnce>("read_error_is_final", "read 1 after an error gave None"),
         over_socket::tcp::<ResetIsTheEnd>("read_reset_is_reported", "a reset was read as Ok(None)"),
-        over_socket::tcp::<WriteEatsTheError>("read_reset_eaten_by_write", "a reset that a write had met was read as None"),
-        flow::<LeaveIsAReset>("read_clean_reset_is_end", "a leave that lost nothing was read as Err"),
+        over_socket::tcp::<WriteEatsTheError>(
+            "read_reset_eaten_by_write",
+            "a reset that a write had met was read as None",
+        ),
+        flow::<LeaveIsAReset>(
+            "read_clean_reset_is_end",
+            "a leave that lost nothing was read as Err",
+        ),
         flow::<PinsItsBlock>("read_retention_bounded", "bytes of heap"),
     ]
 }
@@ -40,7 +52,10 @@ struct CutsLongChunks;
 
 impl FlowFault for CutsLongChunks {
     fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        inside.flow.poll_read(cx, op).map_ok(|chunk| chunk.map(|c| c.slice(..c.len().min(4096))))
+        inside
+            .flow
+            .poll_read(cx, op)
+            .map_ok(|chunk| chunk.map(|c| c.slice(..c.len().min(4096))))
     }
 }
 
@@ -85,8 +100,14 @@ struct ReusesItsBuffer {
 
 impl Default for ReusesItsBuffer {
     fn default() -> Self {
-        let memory = OpenOptions::new().write(true).open("/proc/self/mem").expect("/proc/self/mem");
-        Self { memory, last: Cell::new(None) }
+        let memory = OpenOptions::new()
+            .write(true)
+            .open("/proc/self/mem")
+            .expect("/proc/self/mem");
+        Self {
+            memory,
+            last: Cell::new(None),
+        }
     }
 }
 
@@ -96,9 +117,12 @@ impl FlowFault for ReusesItsBuffer {
             let chunk = Bytes::from(chunk?.to_vec());
             if let Some((address, len)) = self.last.get() {
                 let again = &chunk[..len.min(chunk.len())];
-                self.memory.write_all_at(again, address).expect("writing our own memory");
+                self.memory
+                    .write_all_at(again, address)
+                    .expect("writing our own memory");
             }
-            self.last.set(Some((chunk.as_ptr().addr() as u64, chunk.len())));
+            self.last
+                .set(Some((chunk.as_ptr().addr() as u64, chunk.len())));
             Some(chunk)
         })
     }
@@ -131,7 +155,11 @@ struct BelievesReadiness {
 }
 
 impl SocketFault for BelievesReadiness {
-    fn poll_recv(&self, socket: &Socket, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, PlainError>> {
+    fn poll_recv(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
         match over_socket::recv(socket, cx) {
             Poll::Pending if self.waited.replace(true) => {
                 Poll::Ready(Err(PlainError::Os(rustix::io::Errno::AGAIN)))
@@ -151,24 +179,25 @@ struct FailureFirst;
 
 impl FlowFault for FailureFirst {
     fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        if inside.spy.gone() { Poll::Ready(Ok(None)) } else { inside.flow.poll_read(cx, op) }
+        if inside.spy.gone() {
+            Poll::Ready(Ok(None))
+        } else {
+            inside.flow.poll_read(cx, op)
+        }
     }
 }
 
-/// A hang-up is the end at once, where the reader had paused.
+/// A hang-up is the end at once.
 #[derive(Default)]
-struct HangUpFirst {
-    reads: Cell<usize>,
-}
+struct HangUpFirst;
 
 impl FlowFault for HangUpFirst {
     fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        let first = self.reads.replace(self.reads.get() + 1) == 0;
-        if inside.spy.ended() && !first {
-            return Poll::Ready(Ok(None));
+        if inside.spy.ended() {
+            Poll::Ready(Ok(None))
+        } else {
+            inside.flow.poll_read(cx, op)
         }
-        // What a system call gives at a time.
-        inside.flow.poll_read(cx, op)
     }
 }
 
@@ -214,7 +243,11 @@ impl FlowFault for EndClosesBoth {
     }
 
     fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
-        if self.ended.get() { CLOSED } else { inside.flow.poll_write(cx, op) }
+        if self.ended.get() {
+            CLOSED
+        } else {
+            inside.flow.poll_write(cx, op)
+        }
     }
 }
 
@@ -238,7 +271,11 @@ impl FlowFault for ErrorOnlyOnce {
 struct ResetIsTheEnd;
 
 impl SocketFault for ResetIsTheEnd {
-    fn poll_recv(&self, socket: &Socket, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, PlainError>> {
+    fn poll_recv(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
         match over_socket::recv(socket, cx) {
             Poll::Ready(Err(PlainError::Os(_))) => Poll::Ready(Ok(None)),
             other => other,
@@ -288,4 +325,3 @@ impl FlowFault for PinsItsBlock {
         })
     }
 }
-

@@ -81,13 +81,9 @@ impl Socket {
         }
     }
 
-    /// Whether this is TCP, which loses bytes when it is reset.
-    pub(crate) const fn is_tcp(&self) -> bool {
-        self.tcp
-    }
-
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
+    /// Waits for the next event before it receives again, whatever there is.
+    pub(crate) fn clear_read(&self) {
+        self.source.clear(Which::Read);
     }
 
     /// Runs `call` on the descriptor whenever it may be ready, until it does not say `EAGAIN`.

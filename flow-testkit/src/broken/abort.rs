@@ -1,0 +1,260 @@
+//! Flows that abort, or are dropped, wrongly.
+
+use std::cell::Cell;
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+use std::thread::{self, ThreadId};
+
+use flow_core::memory::{self, Memory as MemoryTransport, MemoryError, MemoryFlow};
+use flow_core::{
+    Bytes, Chunks, CloseOp, Engine, Flow, FlushOp, PeerEnd, ReadOp, ShutdownOp, Transport,
+    WriteError, WriteOp,
+};
+
+use super::Broken;
+use super::over_memory::{DONE, DonePoll, FlowFault, Inside, ReadPoll, flow};
+use super::over_socket::{self, SocketFault};
+use super::write::WaitsForABufferful;
+use crate::harness::{Harness, Link, Room};
+use crate::memory::Memory;
+use crate::plain::{PlainError, Socket};
+
+pub(super) fn all() -> Vec<Broken> {
+    vec![
+        flow::<AbortIsTheEnd>("abort_fails_reads", "gave Ok(None)"),
+        flow::<CloseAfterAbortIsOk>(
+            "abort_closes_writing",
+            "a close parked at the abort gave Ok",
+        ),
+        flow::<AbortsWhenDropped>(
+            "abort_is_seen_at_once",
+            "the end that the peer should see is asleep",
+        ),
+        flow::<WaitsForABufferful>(
+            "abort_sends_what_was_accepted",
+            "the peer met the end after 0 bytes",
+        ),
+        Broken::new::<EndsInOrder, OverEndsInOrder>(
+            "abort_torn_is_not_orderly",
+            "looked like one that ended",
+        ),
+        flow::<AbortsOnlyOnce>("abort_twice_is_harmless", "the transport is there"),
+        Broken::new::<BoundToItsThread, OverBound>("abort_from_any_thread", "abort panicked"),
+        flow::<KeptAlive>("drop_is_seen", "the end that the peer should see is asleep"),
+        flow::<WaitsForABufferful>(
+            "drop_sends_what_was_accepted",
+            "the peer met the end after 0 bytes",
+        ),
+        over_socket::unix::<WaitsForARuntime>("drop_needs_no_runtime", "a parked read is asleep"),
+    ]
+}
+
+/// Our own abort makes the socket say "end", and so does the flow.
+#[derive(Default)]
+struct AbortIsTheEnd {
+    aborted: Cell<bool>,
+}
+
+impl FlowFault for AbortIsTheEnd {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        match inside.flow.poll_read(cx, op) {
+            Poll::Ready(Err(_)) if self.aborted.get() => Poll::Ready(Ok(None)),
+            other => other,
+        }
+    }
+
+    fn abort(&self, inside: &Inside) {
+        self.aborted.set(true);
+        inside.flow.abort();
+    }
+}
+
+/// A flow that is aborted is closed, and closing it again is `Ok`.
+#[derive(Default)]
+struct CloseAfterAbortIsOk {
+    aborted: Cell<bool>,
+}
+
+impl FlowFault for CloseAfterAbortIsOk {
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        if self.aborted.get() {
+            DONE
+        } else {
+            inside.flow.poll_close(cx, op)
+        }
+    }
+
+    fn abort(&self, inside: &Inside) {
+        self.aborted.set(true);
+        inside.flow.abort();
+    }
+}
+
+/// Abort sets a flag, and what the peer sees waits for the drop.
+#[derive(Default)]
+struct AbortsWhenDropped;
+
+impl FlowFault for AbortsWhenDropped {
+    fn abort(&self, _: &Inside) {}
+}
+
+/// Whether the stream was cut off is not asked.
+struct EndsInOrder(MemoryTransport);
+
+impl Transport for EndsInOrder {
+    type Error = MemoryError;
+    type Rx = memory::Rx;
+    type Tx = memory::Tx;
+
+    fn poll_recv(
+        &self,
+        rx: &mut memory::Rx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, MemoryError>> {
+        self.0.poll_recv(rx, cx)
+    }
+
+    fn poll_send(&self, tx: &mut memory::Tx, cx: &mut Context<'_>, data: &mut Chunks) -> DonePoll {
+        self.0.poll_send(tx, cx, data)
+    }
+
+    fn poll_finish(&self, tx: &mut memory::Tx, cx: &mut Context<'_>) -> DonePoll {
+        self.0.poll_finish(tx, cx)
+    }
+
+    fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
+        self.0.poll_peer_end(cx)
+    }
+
+    fn abort(&self, _: bool) {
+        self.0.abort(false);
+    }
+}
+
+#[derive(Default)]
+struct OverEndsInOrder;
+
+impl Harness for OverEndsInOrder {
+    type Flow = Engine<EndsInOrder>;
+
+    fn link(&self, room: Room) -> Link<Self::Flow> {
+        Memory.link(room).map(|flow| {
+            let parts = flow.into_parts().expect("a new flow comes apart");
+            Engine::new(EndsInOrder(parts.transport), parts.rx, parts.tx)
+        })
+    }
+}
+
+/// Abort takes the transport out, and expects it there.
+#[derive(Default)]
+struct AbortsOnlyOnce {
+    aborted: Cell<bool>,
+}
+
+impl FlowFault for AbortsOnlyOnce {
+    fn abort(&self, inside: &Inside) {
+        assert!(!self.aborted.replace(true), "the transport is there");
+        inside.flow.abort();
+    }
+}
+
+/// Abort uses something that only the thread of its runtime has.
+struct BoundToItsThread {
+    flow: MemoryFlow,
+    home: ThreadId,
+}
+
+impl Flow for BoundToItsThread {
+    type Error = MemoryError;
+
+    fn poll_read(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        self.flow.poll_read(cx, op)
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        self.flow.poll_write(cx, op)
+    }
+
+    fn poll_flush(&self, cx: &mut Context<'_>, op: &mut FlushOp) -> DonePoll {
+        self.flow.poll_flush(cx, op)
+    }
+
+    fn poll_shutdown(&self, cx: &mut Context<'_>, op: &mut ShutdownOp) -> DonePoll {
+        self.flow.poll_shutdown(cx, op)
+    }
+
+    fn poll_close(&self, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        self.flow.poll_close(cx, op)
+    }
+
+    fn abort(&self) {
+        assert_eq!(
+            thread::current().id(),
+            self.home,
+            "there is no reactor running"
+        );
+        self.flow.abort();
+    }
+}
+
+#[derive(Default)]
+struct OverBound;
+
+impl Harness for OverBound {
+    type Flow = BoundToItsThread;
+
+    fn link(&self, room: Room) -> Link<Self::Flow> {
+        Memory.link(room).map(|flow| BoundToItsThread {
+            flow,
+            home: thread::current().id(),
+        })
+    }
+
+    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
+        thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
+        true
+    }
+}
+
+/// A list of all flows, for shutdown of the process, keeps each for ever.
+#[derive(Default)]
+struct KeptAlive;
+
+static ALL_FLOWS: Mutex<Vec<Inside>> = Mutex::new(Vec::new());
+
+impl FlowFault for KeptAlive {
+    fn release(&self, inside: Inside) {
+        ALL_FLOWS.lock().expect("not poisoned").push(inside);
+    }
+}
+
+/// That the runtime is gone is no event, so whoever waits goes on waiting.
+#[derive(Default)]
+struct WaitsForARuntime;
+
+impl SocketFault for WaitsForARuntime {
+    fn make(&self, fd: OwnedFd) -> Socket {
+        Socket::new(fd)
+    }
+
+    fn poll_recv(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
+        match over_socket::recv(socket, cx) {
+            Poll::Ready(Err(PlainError::NoReactor)) => Poll::Pending,
+            other => other,
+        }
+    }
+
+    fn poll_send(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        data: &mut Chunks,
+    ) -> Poll<Result<(), WriteError<PlainError>>> {
+        over_socket::send(socket, cx, data)
+    }
+}
