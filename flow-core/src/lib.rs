@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "std"),
+    allow(rustdoc::broken_intra_doc_links, reason = "the engine is there with std only")
+)]
 
 extern crate alloc;
 
@@ -13,6 +17,7 @@ pub mod future;
 mod op;
 mod payload;
 mod place;
+mod shared_error;
 mod shutdown;
 mod transport;
 
@@ -29,8 +34,6 @@ pub mod memory;
 pub mod mutant;
 #[cfg(feature = "std")]
 mod section;
-#[cfg(feature = "std")]
-mod shared_error;
 #[cfg(feature = "std")]
 mod switch;
 #[cfg(feature = "std")]
@@ -49,7 +52,6 @@ pub use crate::flow::{BoxFlow, Flow, LocalBoxFlow};
 pub use crate::op::{CloseOp, FlushOp, ReadOp, ShutdownOp, WriteOp};
 pub use crate::payload::Payload;
 pub use crate::place::{Leave, Place};
-#[cfg(feature = "std")]
 pub use crate::shared_error::SharedError;
 pub use crate::shutdown::Shutdown;
 #[cfg(feature = "std")]

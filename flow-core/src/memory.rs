@@ -24,7 +24,7 @@ pub type MemoryFlow = Engine<Memory>;
 #[non_exhaustive]
 pub enum MemoryError {
     /// This side aborted.
-    #[error(transparent)]
+    #[error("reading from memory failed")]
     Aborted(#[from] Aborted),
     /// The peer went away in the middle of a write: what was read is not the whole.
     #[error("the peer left in the middle of a write")]

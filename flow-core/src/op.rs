@@ -119,6 +119,17 @@ impl FlushOp {
         }
     }
 
+    /// The number of the last write that it waits for, once polled. For implementors.
+    #[must_use]
+    pub const fn until(&self) -> Option<u64> {
+        self.until
+    }
+
+    /// Notes the number of the last write that it waits for. For implementors.
+    pub const fn set_until(&mut self, number: u64) {
+        self.until = Some(number);
+    }
+
     /// Its place in the flow's line. For implementors.
     pub fn place(&mut self) -> &mut Place {
         &mut self.place

@@ -1,10 +1,11 @@
 //! What a call allocates: nothing, once the line and the queue have grown.
+#![cfg(feature = "std")]
 
 use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
 use flow_core::memory::{self, MemoryFlow};
-use flow_core::{BoxFlow, Bytes, Flow, FlowExt, ReadOp, WriteOp};
+use flow_core::{BoxFlow, Bytes, Flow, ReadOp, WriteOp};
 
 fn read<F: Flow + ?Sized>(flow: &F, op: &mut ReadOp) -> Poll<Option<Bytes>> {
     let mut cx = Context::from_waker(Waker::noop());

@@ -290,6 +290,29 @@ fn only_the_latest_waker_of_a_caller_is_woken_and_a_hook_only_polled_when_it_ask
 }
 
 #[test]
+fn a_wake_is_for_the_hook_that_asked_and_not_for_the_next() {
+    let log = Log::default();
+    let (switch, gate) = gated(&log);
+    switch
+        .add_async_hook(|| {
+            std::future::poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                Poll::Ready(())
+            })
+        })
+        .unwrap();
+    let wakes = Wakes::new();
+    let mut turn_off = switch.turn_off();
+    assert!(poll(&wakes, &mut turn_off).is_pending());
+    assert_eq!((gate.polls(), wakes.take()), (1, 1));
+    assert!(poll(&wakes, &mut turn_off).is_pending());
+    assert_eq!((gate.polls(), wakes.take()), (1, 0));
+    gate.open();
+    assert_eq!(wakes.take(), 1);
+    ready(turn_off).unwrap();
+}
+
+#[test]
 fn a_removed_hook_is_dropped_and_not_run() {
     let log = Log::default();
     let switch = Switch::new();

@@ -123,6 +123,7 @@ pub fn check_lacks<H: Harness + Default>(lacks: &[Need], known: &[&str]) {
         Need::Switch => harness
             .enter(|| harness.link_with(&flow_core::Switch::new()))
             .is_some(),
+        Need::Failing => harness.enter(|| harness.failing()).is_some(),
         Need::Allocated => harness.allocated().is_some(),
         Need::Threads => {
             let (flow, _other) = harness.enter(|| harness.pair());

@@ -61,20 +61,23 @@ impl Wires {
 
 fn tcp(room: Room) -> (OwnedFd, OwnedFd) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind");
-    if room == Room::Tight {
-        // Inherited by what is accepted; it must be known before the window is first told.
-        sockopt::set_socket_recv_buffer_size(&listener, TIGHT_WINDOW).expect("SO_RCVBUF");
-    }
+    // Inherited by what is accepted; it must be known before the window is first told.
+    sockopt::set_socket_recv_buffer_size(&listener, WINDOW).expect("SO_RCVBUF");
     let address = listener.local_addr().expect("address");
     let ours = TcpStream::connect(address).expect("connect");
     let (theirs, _) = listener.accept().expect("accept");
     ours.set_nodelay(true).expect("TCP_NODELAY");
     theirs.set_nodelay(true).expect("TCP_NODELAY");
+    if room == Room::Ample {
+        // What the peer's window does not hold is accepted all the same, and is on the way for as long as the peer likes.
+        sockopt::set_socket_send_buffer_size(&ours, 256 * 1024).expect("SO_SNDBUF");
+    }
     (ours.into(), theirs.into())
 }
 
-/// Small enough to fill at once, and large enough that a drained window is told at once and not by a timer.
-const TIGHT_WINDOW: usize = 16 * 1024;
+/// What the peer's kernel holds: small enough to be filled at once, and large enough that a drained window is told at once
+/// and not by a timer.
+const WINDOW: usize = 16 * 1024;
 
 /// A connected stream socket driven by system calls that never wait.
 #[derive(Debug)]

@@ -74,6 +74,10 @@ macro_rules! forms {
                 self.0.link_with(switch).map(|made| made.map(|link| link.map($wrap)))
             }
 
+            fn failing(&self) -> Option<Self::Flow> {
+                self.0.failing().map($wrap)
+            }
+
             fn turn(&self) -> bool {
                 self.0.turn()
             }

@@ -78,6 +78,8 @@ pub enum Need {
     Descriptors,
     /// Flows can be attached to a switch: [`Harness::link_with`].
     Switch,
+    /// There are flows whose writes fail for a reason that is not the peer's: [`Harness::failing`].
+    Failing,
     /// The runtime can be ended while flows live: [`Harness::end_runtime`].
     Runtime,
     /// Flows can be used from another thread: [`Harness::abort_elsewhere`].
@@ -152,6 +154,12 @@ pub trait Harness: 'static {
                 back: Box::new(off.into_inner()),
             }),
         })
+    }
+
+    /// A flow whose writes fail by an error that is not about the peer: one over `/dev/full`, say. `None` if there is no such flow of
+    /// this kind.
+    fn failing(&self) -> Option<Self::Flow> {
+        None
     }
 
     /// Lets what delivers events to these flows run once, without waiting long.

@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "laws and the moves that they are made of panic where a clause is broken; that is what they are for"
+)]
 
 pub mod broken;
 pub mod case;
@@ -10,6 +14,7 @@ mod harness;
 mod law;
 pub mod laws;
 pub mod memory;
+pub mod moves;
 pub mod pattern;
 mod peer;
 pub mod plain;

@@ -15,21 +15,29 @@ impl Pattern {
     /// The byte at `offset`.
     #[must_use]
     pub const fn byte(self, offset: u64) -> u8 {
-        // A word of splitmix64 for each eight bytes: no two places of a stream, nor of two streams, look alike.
-        let mut word = (((self.0 as u64) << 56) | (offset / 8)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.word(offset / 8)[(offset % 8) as usize]
+    }
+
+    /// Eight bytes at a time, by splitmix64: no two places of a stream, nor of two streams, look alike.
+    const fn word(self, index: u64) -> [u8; 8] {
+        let mut word = (((self.0 as u64) << 56) | index).wrapping_add(0x9e37_79b9_7f4a_7c15);
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ (word >> 31)).to_le_bytes()[(offset % 8) as usize]
+        (word ^ (word >> 31)).to_le_bytes()
     }
 
     /// The bytes from `offset` on.
     #[must_use]
     pub fn bytes(self, offset: u64, len: usize) -> Bytes {
-        (offset..)
-            .take(len)
-            .map(|at| self.byte(at))
-            .collect::<Vec<_>>()
-            .into()
+        let front = (offset % 8) as usize;
+        let mut bytes = Vec::with_capacity(front + len + 8);
+        for index in offset / 8.. {
+            if bytes.len() >= front + len {
+                break;
+            }
+            bytes.extend_from_slice(&self.word(index));
+        }
+        Bytes::from(bytes).slice(front..front + len)
     }
 
     /// Where in this stream, near `around`, the bytes are found.
@@ -44,10 +52,12 @@ impl Pattern {
     /// What is wrong with `seen`, which should be the bytes at `offset`; `None` if nothing is.
     #[must_use]
     pub fn diagnose(self, offset: u64, seen: &[u8]) -> Option<String> {
-        let wrong = seen
-            .iter()
-            .zip(offset..)
-            .position(|(&b, at)| b != self.byte(at))?;
+        // Most often nothing is wrong, and that is quickly said.
+        let right = self.bytes(offset, seen.len());
+        if seen == right {
+            return None;
+        }
+        let wrong = seen.iter().zip(&right).position(|(a, b)| a != b)?;
         let at = offset + wrong as u64;
         let rest = &seen[wrong..];
         let window = &rest[..rest.len().min(WINDOW)];

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
 
 use crate::case::Case;
 use crate::harness::Harness;
@@ -42,7 +43,7 @@ impl Wake for Counter {
 }
 
 /// How often a call that wakes itself is polled again at once. A flow may answer one such pending for fairness.
-const YIELDS: usize = 3;
+pub(crate) const YIELDS: usize = 3;
 
 /// One call on a flow, under way in a task of its own.
 ///
@@ -133,7 +134,7 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
         self.polls
     }
 
-    /// Waits until it is done, polling only when it was woken.
+    /// Waits until it is done. Once it was polled, it is polled again only when it was woken.
     #[track_caller]
     pub fn finish(&mut self) -> C::Output {
         self.finish_while(|| false)
@@ -142,13 +143,29 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
     /// Waits until it is done, while `others` go on: told whether any of them moved.
     #[track_caller]
     pub fn finish_while(&mut self, mut others: impl FnMut() -> bool) -> C::Output {
-        let case = self.case;
+        let mut last = Instant::now();
         loop {
+            // A wake that never comes must not be hidden by a poll that nobody asked for.
+            if self.polls > 0 {
+                let counter = Arc::clone(&self.counter);
+                let others = || {
+                    let moved = others();
+                    if moved {
+                        last = Instant::now();
+                    }
+                    moved
+                };
+                self.case.wait(self.what, || counter.wakes() > 0, others);
+            }
             if let Poll::Ready(value) = self.poll() {
                 return value;
             }
-            let counter = Arc::clone(&self.counter);
-            case.wait(self.what, || counter.wakes() > 0, &mut others);
+            if last.elapsed() > self.case.watchdog() {
+                panic!(
+                    "hang (watchdog) at {}: it is woken again and again, and never done",
+                    self.what
+                );
+            }
         }
     }
 

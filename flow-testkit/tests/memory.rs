@@ -8,6 +8,7 @@ mod wire {
         lacks {
             Reset: "bytes in memory are not lost when the peer leaves",
             Descriptors: "there is no descriptor",
+            Failing: "there is nothing below that could fail",
             Runtime: "there is no runtime",
             Allocated: "this binary does not count its heap",
         },

@@ -105,33 +105,33 @@ fn what_is_made_is_close_on_exec() {
 fn what_close_makes_is_close_on_exec() {
     run(async {
         let (a, b) = socketpair().unwrap();
-        let before = open();
+        let before = inherited();
         let mut close = a.close();
         park(&mut close);
-        for fd in open().into_iter().filter(|fd| !before.contains(fd)) {
-            // By number, because nobody hands these descriptors out.
-            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}"));
-            let Ok(info) = info else { continue };
-            let flags = info
-                .lines()
-                .find_map(|line| line.strip_prefix("flags:"))
-                .unwrap();
-            let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
-            assert_ne!(
-                flags & OFlags::CLOEXEC.bits(),
-                0,
-                "descriptor {fd} is inherited: {info}"
-            );
-        }
+        let after = inherited();
+        assert!(
+            after.iter().all(|fd| before.contains(fd)),
+            "{before:?} became {after:?}"
+        );
         b.shutdown(Shutdown::Write).await.unwrap();
         finish(&mut close).await.unwrap();
     });
 }
 
-fn open() -> Vec<u32> {
-    let names = std::fs::read_dir("/proc/self/fd").unwrap();
-    names
-        .filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok())
+/// The descriptors that a child process would get.
+fn inherited() -> Vec<String> {
+    let infos = std::fs::read_dir("/proc/self/fdinfo").unwrap();
+    let is_inherited = |info: &str| {
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
+        flags & OFlags::CLOEXEC.bits() == 0
+    };
+    infos
+        .filter_map(|info| {
+            let path = info.ok()?.path();
+            let info = std::fs::read_to_string(&path).ok()?;
+            is_inherited(&info).then(|| path.display().to_string())
+        })
         .collect()
 }
 

@@ -42,40 +42,26 @@ impl Kind {
             Err(Errno::NOTSOCK) => return Err(Self::not_a_socket(fd)?),
             other => other?,
         };
+        let refuse = |kind, what| Err(Refused::For(kind, what));
         match socket {
             SocketType::STREAM => {}
-            SocketType::DGRAM => {
-                return Err(Refused::For(
-                    ConnectErrorKind::NotAStream,
-                    "a datagram socket",
-                ));
-            }
+            SocketType::DGRAM => return refuse(ConnectErrorKind::NotAStream, "a datagram socket"),
             SocketType::SEQPACKET => {
-                return Err(Refused::For(
-                    ConnectErrorKind::NotAStream,
-                    "a sequential-packet socket",
-                ));
+                return refuse(ConnectErrorKind::NotAStream, "a sequential-packet socket");
             }
-            _ => return Err(Refused::For(ConnectErrorKind::NotAStream, "a raw socket")),
+            _ => return refuse(ConnectErrorKind::NotAStream, "a raw socket"),
         }
-        // Some systems cannot say whether a socket listens, but then it has no peer either.
-        if sockopt::socket_acceptconn(fd).unwrap_or(false) {
-            return Err(Refused::For(
-                ConnectErrorKind::Listening,
-                "a listening socket",
-            ));
+        if is_listening(fd) {
+            return refuse(ConnectErrorKind::Listening, "a listening socket");
         }
         match getpeername(fd) {
+            Ok(_) => Ok(Self::of_stream(fd.as_fd())?),
             // INVAL: some systems' word for a socket that is shut down.
             Err(Errno::NOTCONN | Errno::INVAL) => {
-                return Err(Refused::For(
-                    ConnectErrorKind::NotConnected,
-                    "a socket without a peer",
-                ));
+                refuse(ConnectErrorKind::NotConnected, "a socket without a peer")
             }
-            other => other?,
-        };
-        Ok(Self::of_stream(fd.as_fd())?)
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Which kind a socket is that is known to be a stream with a peer, though the peer may already have left.
@@ -109,6 +95,17 @@ impl From<Errno> for Refused {
     fn from(errno: Errno) -> Self {
         Self::Os(errno)
     }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn is_listening(fd: &OwnedFd) -> bool {
+    sockopt::socket_acceptconn(fd).unwrap_or(false)
+}
+
+/// These systems cannot say; such a socket has no peer either.
+#[cfg(target_vendor = "apple")]
+fn is_listening(_: &OwnedFd) -> bool {
+    false
 }
 
 #[cfg(any(

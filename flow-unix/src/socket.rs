@@ -1,13 +1,15 @@
 //! Making sockets: close-on-exec and non-blocking, all of them.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use flow_core::Switch;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
 #[cfg(not(target_vendor = "apple"))]
 use rustix::net::{SocketFlags, acceptfrom_with, socket_with};
 
+use self::flags::pair;
+pub(crate) use self::flags::{accept, stream};
 use crate::error::Doing;
 use crate::kind::Kind;
 use crate::source::Source;
@@ -57,9 +59,7 @@ mod flags {
         socket_with(family, SocketType::STREAM, FLAGS, None)
     }
 
-    pub(crate) fn accept(
-        listener: impl std::os::fd::AsFd,
-    ) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
+    pub(crate) fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
         acceptfrom_with(listener, FLAGS)
     }
 }
@@ -85,9 +85,7 @@ mod flags {
         prepared(rustix::net::socket(family, SocketType::STREAM, None)?)
     }
 
-    pub(crate) fn accept(
-        listener: impl std::os::fd::AsFd,
-    ) -> Result<(OwnedFd, Option<rustix::net::SocketAddrAny>), Errno> {
+    pub(crate) fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddrAny>), Errno> {
         let (fd, peer) = rustix::net::acceptfrom(listener)?;
         Ok((prepared(fd)?, peer))
     }
@@ -98,6 +96,3 @@ mod flags {
         Ok(fd)
     }
 }
-
-use flags::pair;
-pub(crate) use flags::{accept, stream};

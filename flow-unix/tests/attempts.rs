@@ -100,6 +100,7 @@ fn many_small_buffers_are_one_call() {
     let (flow, _peer) = unix();
     for sizes in [
         vec![1; 3],
+        vec![1; 5000],
         vec![10; 1000],
         vec![100; 16],
         vec![1000; 16],

@@ -11,7 +11,7 @@ use crate::section::{self, Section};
 use crate::sync::lock;
 use crate::{Aborted, ReadOp, Transport};
 
-/// How much a close may hold that nobody has read: it asks for more only below this.
+/// How much a close may hold that nobody has read: it asks for more only up to this, to see an end that is next.
 const AHEAD: usize = 64 * 1024;
 
 /// The receiving direction, under its lock.
@@ -207,7 +207,7 @@ impl<T: Transport> Inner<T> {
     pub(super) fn read_ahead(&self, rx: &mut Receiving<T>) -> bool {
         let before = rx.ahead.len();
         for _ in 0..ASKS_PER_POLL {
-            if rx.has_ended() || rx.ahead_len >= AHEAD {
+            if rx.has_ended() || rx.ahead_len > AHEAD {
                 self.lines.read.disarm();
                 break;
             }
@@ -253,7 +253,7 @@ impl<T: Transport> Inner<T> {
 
     /// Whether a close may still read ahead, and the transport has to be asked for it.
     pub(super) fn can_read_ahead(&self, rx: &Receiving<T>) -> bool {
-        rx.ahead_len < AHEAD && !self.lines.read.is_armed()
+        rx.ahead_len <= AHEAD && !self.lines.read.is_armed()
     }
 
     /// Whether input is to be discarded and the transport has to be asked for it.

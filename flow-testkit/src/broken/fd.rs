@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use flow_core::Bytes;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::net::RecvFlags;
 
 use super::Broken;
 use super::over_socket::{self, SocketFault, unix};
@@ -18,6 +19,7 @@ pub(super) fn all() -> Vec<Broken> {
             "fd_flags_untouched",
             "the flags of a descriptor were changed",
         ),
+        unix::<TrustsTheFlag>("fd_never_blocks", "").hanging(),
         unix::<KeepsADuplicate>(
             "fd_released_once",
             "the end that the peer should see is asleep",
@@ -49,6 +51,31 @@ impl SocketFault for MakesItNonBlocking {
         let flags = fcntl_getfl(&fd).expect("F_GETFL");
         fcntl_setfl(&fd, flags | OFlags::NONBLOCK).expect("F_SETFL");
         Socket::new(fd)
+    }
+}
+
+/// The descriptor was non-blocking when it was looked at.
+#[derive(Default)]
+struct TrustsTheFlag {
+    nonblocking: Cell<Option<bool>>,
+}
+
+impl SocketFault for TrustsTheFlag {
+    fn make(&self, fd: OwnedFd) -> Socket {
+        let nonblocking = fcntl_getfl(&fd).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK));
+        self.nonblocking.set(Some(nonblocking));
+        Socket::new(fd)
+    }
+
+    fn poll_recv(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
+        if self.nonblocking.get() == Some(true) {
+            return socket.poll_recv_with(RecvFlags::empty(), cx);
+        }
+        over_socket::recv(socket, cx)
     }
 }
 

@@ -137,6 +137,11 @@ impl<X: SocketFault, const TCP: bool> Harness for OverSocket<X, TCP> {
         Plain::<TCP>.wires()
     }
 
+    fn failing(&self) -> Option<Self::Flow> {
+        let (_, pipe) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+        self.over(pipe)
+    }
+
     fn turn(&self) -> bool {
         plain::turn(TCP)
     }

@@ -9,6 +9,8 @@ use flow_core::{Bytes, Chunks, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Write
 use super::Broken;
 use super::naive::{self, ForgetsTheRest};
 use super::over_memory::{DONE, DonePoll, FlowFault, Inside, ReadPoll, flow};
+use super::over_socket::{self, SocketFault, unix};
+use crate::plain::{PlainError, Socket};
 
 pub(super) fn all() -> Vec<Broken> {
     vec![
@@ -25,7 +27,7 @@ pub(super) fn all() -> Vec<Broken> {
             "were accepted while the peer does not read",
         ),
         flow::<RoomWakesNobody>("write_resumes_with_room", "a large write is asleep"),
-        naive::flow::<ForgetsTheRest>("write_calls_in_order", "bytes foreign"),
+        naive::flow::<ForgetsTheRest>("write_calls_in_order", "a write overtook"),
         flow::<LoopOfWrites>("write_whole_under_concurrency", "was cut by another write"),
         flow::<StopsAtIovMax>("writev_any_count", "bytes that should arrive is asleep"),
         flow::<FirstBufferOnly>("writev_empty_entries", "bytes that should arrive is asleep"),
@@ -48,6 +50,8 @@ pub(super) fn all() -> Vec<Broken> {
             "write_failure_spares_reading",
             "the reader met the end at 0",
         ),
+        unix::<EverythingIsClosed>("write_keeps_other_errors", "was told as `Closed`"),
+        flow::<FlushIsDone>("write_flush_waits_for_taken", "a flush should still wait"),
     ]
 }
 
@@ -326,5 +330,30 @@ impl FlowFault for OneFailureForBoth {
         let result = inside.flow.poll_write(cx, op);
         self.failed.set(matches!(result, Poll::Ready(Err(_))));
         result
+    }
+}
+
+/// Any failure of a write means that the flow is closed.
+#[derive(Default)]
+struct EverythingIsClosed;
+
+impl SocketFault for EverythingIsClosed {
+    fn poll_send(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        data: &mut Chunks,
+    ) -> Poll<Result<(), WriteError<PlainError>>> {
+        over_socket::send(socket, cx, data).map_err(|_| WriteError::Closed)
+    }
+}
+
+/// There is nothing to flush, as writes are not buffered.
+#[derive(Default)]
+struct FlushIsDone;
+
+impl FlowFault for FlushIsDone {
+    fn poll_flush(&self, _: &Inside, _: &mut Context<'_>, _: &mut FlushOp) -> DonePoll {
+        DONE
     }
 }

@@ -4,9 +4,10 @@ use std::task::Poll;
 
 use flow_core::{Bytes, Flow, FlowExt, Shutdown};
 
-use crate::case::{Case, feed_in, feed_out, pull, tape_out};
+use crate::case::Case;
 use crate::harness::{Harness, Link};
-use crate::laws::write::expect_closed;
+use crate::laws::write_end::expect_closed;
+use crate::moves::{feed_in, feed_out, pull, tape_out};
 use crate::peer::{Peer, Recv};
 
 /// Pending and later reads fail with `Aborted`, never `None`.
@@ -122,7 +123,7 @@ pub fn abort_is_seen_at_once<H: Harness>(case: &Case<H>) {
 
 /// What the transport accepted still arrives.
 pub fn abort_sends_what_was_accepted<H: Harness>(case: &Case<H>) {
-    for len in [1, 30_000] {
+    for len in [1, 60_000] {
         let Link { flow, mut peer } = case.link();
         let (mut feed, mut tape) = (feed_out(), tape_out());
         case.write(&flow, feed.next(len));
@@ -254,9 +255,9 @@ pub fn drop_is_seen<H: Harness>(case: &Case<H>) {
         }
         drop(flow);
         receive_gone(case, &mut peer);
-        let sent = crate::case::push(&mut peer, &mut feed_in(), 10 * crate::case::MUCH);
+        let sent = crate::moves::push(&mut peer, &mut feed_in(), 10 * crate::moves::MUCH);
         assert!(
-            sent <= crate::case::MUCH,
+            sent <= crate::moves::MUCH,
             "{sent} bytes could be sent to a flow that is gone"
         );
     }
@@ -264,7 +265,7 @@ pub fn drop_is_seen<H: Harness>(case: &Case<H>) {
 
 /// What the transport accepted before the drop still arrives.
 pub fn drop_sends_what_was_accepted<H: Harness>(case: &Case<H>) {
-    for len in [1, 30_000] {
+    for len in [1, 60_000] {
         let Link { flow, mut peer } = case.link();
         let (mut feed, mut tape) = (feed_out(), tape_out());
         case.write(&flow, feed.next(len));

@@ -5,9 +5,10 @@ use std::task::{Poll, Waker};
 
 use flow_core::{Bytes, FlowExt, Shutdown};
 
-use crate::case::{Case, MUCH, feed_in, feed_out, pull, tape_in, tape_out};
+use crate::case::Case;
 use crate::harness::{Harness, Link};
-use crate::laws::write::expect_closed;
+use crate::laws::write_end::expect_closed;
+use crate::moves::{MUCH, feed_in, feed_out, pull, tape_in, tape_out};
 use crate::step::Counter;
 
 /// A dropped read loses nothing.
@@ -46,6 +47,8 @@ pub fn cancel_read_loses_nothing<H: Harness>(case: &Case<H>) {
             }
         }
         drop(read);
+        // What follows shows that something is missing before it.
+        case.send(&mut peer, &mut feed, 8);
         case.read_up_to(&flow, &mut tape, feed.at());
     }
     let read = case.park_read(&flow);
@@ -125,7 +128,7 @@ pub fn cancel_taken_write_driven_by_read<H: Harness>(case: &Case<H>) {
         let result = read.finish_while(|| {
             let moved = tape.at() < whole && pull(&mut peer, &mut tape, 4096);
             if tape.at() == whole && back.at() == 0 {
-                return crate::case::push(&mut peer, &mut back, 1) > 0;
+                return crate::moves::push(&mut peer, &mut back, 1) > 0;
             }
             moved
         });
@@ -285,7 +288,7 @@ pub fn cancel_leaves_no_residue<H: Harness>(case: &Case<H>) {
     );
     let wakes = |counters: &[Arc<Counter>]| counters.iter().map(|c| c.wakes()).sum::<usize>();
     let before = wakes(&counters);
-    crate::case::push(&mut peer, &mut feed_in(), 10);
+    crate::moves::push(&mut peer, &mut feed_in(), 10);
     case.settle();
     assert!(
         full.finish_while(|| pull(&mut peer, &mut tape, MUCH))

@@ -7,9 +7,10 @@ use std::os::fd::AsFd;
 use flow_core::{Bytes, Flow, FlowExt};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use crate::case::{Case, feed_in, feed_out, pull, tape_in, tape_out};
+use crate::case::Case;
 use crate::fd::{FdPeer, Wires};
 use crate::harness::{Harness, Room};
+use crate::moves::{feed_in, feed_out, pull, tape_in, tape_out};
 use crate::peer::Peer;
 
 /// Uses a flow in all the ways there are.
@@ -18,7 +19,7 @@ fn exercise<H: Harness>(case: &Case<H>, flow: &H::Flow, peer: &mut FdPeer) {
     case.send(peer, &mut feed_in(), 100);
     case.read_up_to(flow, &mut tape_in(), 100);
     drop(case.park_read(flow));
-    let mut write = case.step("a write", flow.write(feed.next(crate::case::MUCH)));
+    let mut write = case.step("a write", flow.write(feed.next(crate::moves::MUCH)));
     let result = write.finish_while(|| pull(peer, &mut tape, 64 * 1024));
     assert!(result.is_ok(), "write failed: {result:?}");
     let mut close = case.step("a close", flow.close());
@@ -87,6 +88,31 @@ pub fn fd_flags_untouched<H: Harness>(case: &Case<H>) {
         untouched("by use");
         drop(flow);
         untouched("when the flow was dropped");
+    }
+}
+
+/// No call blocks its thread, whether `O_NONBLOCK` is set, is not, or is changed by another process.
+pub fn fd_never_blocks<H: Harness>(case: &Case<H>) {
+    let (ours, mut peer) = case.harness().wires().link(Room::Tight);
+    let shared = rustix::io::fcntl_dupfd_cloexec(&ours, 0).expect("dup");
+    let set = |nonblocking: bool| {
+        let mut flags = fcntl_getfl(&shared).expect("F_GETFL");
+        flags.set(OFlags::NONBLOCK, nonblocking);
+        fcntl_setfl(&shared, flags).expect("F_SETFL");
+    };
+    set(true);
+    let flow = case.over(ours);
+    let (mut feed, mut tape) = (feed_out(), tape_out());
+    let (mut back, mut got) = (feed_in(), tape_in());
+    for nonblocking in [true, false, true, false] {
+        set(nonblocking);
+        // Nothing more to receive, and no room: each would block, and the watchdog would tell.
+        case.send(&mut peer, &mut back, 1);
+        case.read_up_to(&flow, &mut got, back.at());
+        let read = case.park_read(&flow);
+        let mut write = case.park_taken(&flow, &mut feed);
+        drop(read);
+        case.receive_while(&mut write, &mut peer, &mut tape, feed.at());
     }
 }
 

@@ -4,12 +4,15 @@ pub mod abort;
 pub mod cancel;
 pub mod close;
 pub mod fd;
+pub mod quiet;
 pub mod read;
 pub mod reenter;
 pub mod shutdown;
 pub mod switch;
 pub mod tasks;
 pub mod write;
+pub mod write_end;
+pub mod writev;
 
 use crate::harness::Harness;
 use crate::law::Law;
@@ -43,15 +46,17 @@ macro_rules! __with_laws {
             write write_resumes_with_room [];
             write write_calls_in_order [];
             write write_whole_under_concurrency [];
-            write writev_any_count [];
-            write writev_empty_entries [];
-            write write_empty_is_immediate [];
-            write write_empty_after_close [];
-            write write_peer_gone_is_closed [];
-            write write_parked_peer_gone [];
-            write write_after_shutdown [];
-            write write_failure_is_final [];
-            write write_failure_spares_reading [];
+            writev writev_any_count [];
+            writev writev_empty_entries [];
+            writev write_empty_is_immediate [];
+            writev write_empty_after_close [];
+            write_end write_peer_gone_is_closed [];
+            write_end write_parked_peer_gone [];
+            write_end write_after_shutdown [];
+            write_end write_failure_is_final [];
+            write_end write_failure_spares_reading [];
+            write_end write_keeps_other_errors [Failing];
+            write write_flush_waits_for_taken [];
 
             cancel cancel_read_loses_nothing [];
             cancel cancel_untaken_write_sends_nothing [];
@@ -103,14 +108,15 @@ macro_rules! __with_laws {
             tasks tasks_served_in_order [];
             tasks tasks_latest_waker_counts [];
             tasks tasks_all_waiters_are_served [];
-            tasks tasks_parked_are_quiet [];
+            quiet tasks_parked_are_quiet [];
             tasks tasks_spurious_polls_are_harmless [];
             reenter tasks_wake_may_reenter [];
-            tasks tasks_always_ready_yields [];
-            tasks tasks_idle_is_idle [];
+            quiet tasks_always_ready_yields [];
+            quiet tasks_idle_is_idle [];
 
             fd fd_close_on_exec [Descriptors];
             fd fd_flags_untouched [Descriptors];
+            fd fd_never_blocks [Descriptors];
             fd fd_released_once [Descriptors];
             fd fd_passed_descriptors_do_not_stall [Descriptors];
         }

@@ -5,8 +5,9 @@ use std::task::Poll;
 
 use flow_core::{Bytes, Flow, FlowExt, Shutdown};
 
-use crate::case::{Case, IN, feed_in, feed_out, push, tape_in, tape_out};
+use crate::case::Case;
 use crate::harness::{Harness, Link, Room};
+use crate::moves::{IN, feed_in, feed_out, push, tape_in, tape_out};
 use crate::peer::Peer;
 
 /// Bytes arrive once and in order, none lost, repeated or foreign.
@@ -17,6 +18,8 @@ pub fn read_in_order_once<H: Harness>(case: &Case<H>) {
     for len in [1, 4095, 1, 4096, 4097, 3] {
         case.send(&mut peer, &mut feed, len);
         case.settle();
+        // What follows shows that something is missing before it.
+        case.send(&mut peer, &mut feed, 8);
         case.read_up_to(&flow, &mut tape, feed.at());
     }
     // And as fast as it goes.
@@ -223,7 +226,7 @@ pub fn read_end_leaves_writing<H: Harness>(case: &Case<H>) {
     let (mut feed, mut tape) = (feed_out(), tape_out());
     for len in [1, 200_000] {
         let mut write = case.step("a write after the peer's end", flow.write(feed.next(len)));
-        let result = write.finish_while(|| crate::case::pull(&mut peer, &mut tape, 64 * 1024));
+        let result = write.finish_while(|| crate::moves::pull(&mut peer, &mut tape, 64 * 1024));
         assert!(
             result.is_ok(),
             "a write after the peer's end failed: {result:?}"
@@ -308,7 +311,7 @@ pub fn read_reset_eaten_by_write<H: Harness>(case: &Case<H>) {
     }
 }
 
-/// Where a peer's abrupt leave cannot lose bytes that it sent, it is `None`.
+/// Where a peer's abrupt leave cannot lose bytes that it sent (`AF_UNIX`), it is `None`.
 pub fn read_clean_reset_is_end<H: Harness>(case: &Case<H>) {
     for parked in [false, true] {
         let Link { flow, mut peer } = case.link();

@@ -10,8 +10,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use flow_core::{Bytes, Flow, ReadOp, WriteOp};
 
 use super::tasks::noop;
-use crate::case::{Case, MUCH, feed_in, feed_out, tape_in};
+use crate::case::Case;
 use crate::harness::{Harness, Link};
+use crate::moves::{MUCH, feed_in, feed_out, tape_in};
 
 thread_local! {
     /// What the wakers of this thread do. Taken out while it runs.

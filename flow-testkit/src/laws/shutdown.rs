@@ -4,9 +4,10 @@ use std::task::Poll;
 
 use flow_core::{Bytes, FlowExt, Shutdown, WriteError};
 
-use crate::case::{Case, MUCH, feed_in, feed_out, pull, push, tape_in, tape_out};
+use crate::case::Case;
 use crate::harness::{Harness, Link};
-use crate::laws::write::expect_closed;
+use crate::laws::write_end::expect_closed;
+use crate::moves::{MUCH, drain, feed_in, feed_out, pull, push, tape_in, tape_out};
 
 /// Shuts down, which must succeed.
 #[track_caller]
@@ -43,8 +44,7 @@ pub fn shutdown_write_flushes_first<H: Harness>(case: &Case<H>) {
         let mut shutdown = case.step("a shutdown", flow.shutdown(Shutdown::Write));
         shutdown.still_waits("while bytes that were taken are unsent");
         let whole = feed.at();
-        let result =
-            shutdown.finish_while(|| tape.at() < whole && pull(&mut peer, &mut tape, 4096));
+        let result = shutdown.finish_while(|| drain(&mut peer, &mut tape, whole));
         assert!(result.is_ok(), "shutdown failed: {result:?}");
         case.receive_up_to(&mut peer, &mut tape, whole);
         case.receive_end(&mut peer);
@@ -111,8 +111,7 @@ pub fn shutdown_write_wakes_parked_writes<H: Harness>(case: &Case<H>) {
             expect_closed("a write that waited to be taken", write.finish());
         }
         let whole = feed.at();
-        let result =
-            shutdown.finish_while(|| tape.at() < whole && pull(&mut peer, &mut tape, MUCH));
+        let result = shutdown.finish_while(|| drain(&mut peer, &mut tape, whole));
         assert!(result.is_ok(), "shutdown failed: {result:?}");
         case.receive_up_to(&mut peer, &mut tape, whole);
         case.receive_end(&mut peer);

@@ -5,8 +5,9 @@ use std::task::{Context, Poll};
 
 use flow_core::{FlowExt, Shutdown, Switch};
 
-use crate::case::{Case, feed_in, feed_out};
+use crate::case::Case;
 use crate::harness::{Harness, Link};
+use crate::moves::{feed_in, feed_out};
 use crate::peer::{Peer, Recv};
 use crate::step::Counter;
 
@@ -55,7 +56,7 @@ pub fn switch_off_aborts<H: Harness>(case: &Case<H>) {
         let Link { flow, peer } = link;
         match *state {
             "idle" => {
-                let _ = case.send(peer, &mut feed_in(), 1);
+                case.send(peer, &mut feed_in(), 1);
                 let _ = case.read(flow);
             }
             "half closed" => {

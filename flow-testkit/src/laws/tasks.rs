@@ -2,11 +2,12 @@
 
 use std::task::{Context, Poll, Waker};
 
-use flow_core::{Flow, FlowExt, ReadOp, Shutdown, WriteOp};
+use flow_core::{FlowExt, Shutdown};
 
-use crate::case::{Case, IN, MUCH, feed_in, feed_out, pull, push, tape_in, tape_out};
+use crate::case::Case;
 use crate::harness::{Harness, Link};
-use crate::step::{Counter, Step};
+use crate::moves::{IN, MUCH, feed_in, feed_out, pull, push, tape_in, tape_out};
+use crate::step::Step;
 
 /// Reading never delays writing, nor writing reading.
 pub fn tasks_full_duplex<H: Harness>(case: &Case<H>) {
@@ -201,59 +202,6 @@ pub fn tasks_all_waiters_are_served<H: Harness>(case: &Case<H>) {
     }
 }
 
-/// A thousand parked operations are as quiet as one.
-pub fn tasks_parked_are_quiet<H: Harness>(case: &Case<H>) {
-    for many in [9, 1000] {
-        let Link { flow, mut peer } = case.tight();
-        let (mut feed, mut got) = (feed_in(), tape_in());
-        let mut reads: Vec<_> = (0..many).map(|_| case.park_read(&flow)).collect();
-        case.settle();
-        let before: usize = reads.iter().map(Step::wakes).sum();
-        for read in reads.iter_mut().take(5) {
-            case.send(&mut peer, &mut feed, 1);
-            match read.finish() {
-                Ok(Some(chunk)) => got.check(&chunk),
-                other => panic!("one of {many} reads got {other:?}"),
-            }
-        }
-        case.settle();
-        let wakes = reads.iter().map(Step::wakes).sum::<usize>() - before;
-        assert!(
-            wakes <= 20,
-            "5 messages woke {many} parked reads {wakes} times"
-        );
-        let polls: usize = reads.iter().skip(5).map(Step::polls).max().unwrap_or(0);
-        assert!(polls <= 4, "a parked read was polled {polls} times");
-
-        let (mut out, mut seen) = (feed_out(), tape_out());
-        let mut full = case.park_taken(&flow, &mut out);
-        let writes: Vec<_> = (0..many)
-            .map(|_| {
-                let mut write =
-                    case.step("one of many writes", flow.write("nobody shall see this"));
-                write.park();
-                write
-            })
-            .collect();
-        case.settle();
-        let before: usize = writes.iter().map(Step::wakes).sum();
-        // Room comes many times, and is all for the one that has been taken.
-        let room = 100_000;
-        while seen.at() < room {
-            let moved = pull(&mut peer, &mut seen, 4096);
-            case.settle();
-            if full.is_woken() || !moved {
-                assert!(full.poll().is_pending(), "a large write was done early");
-            }
-        }
-        let wakes = writes.iter().map(Step::wakes).sum::<usize>() - before;
-        assert!(
-            wakes <= 20,
-            "room for one write woke the {many} behind it {wakes} times"
-        );
-    }
-}
-
 /// Polling without a wake changes nothing.
 pub fn tasks_spurious_polls_are_harmless<H: Harness>(case: &Case<H>) {
     let Link { flow, mut peer } = case.tight();
@@ -309,153 +257,6 @@ pub fn tasks_spurious_polls_are_harmless<H: Harness>(case: &Case<H>) {
     peer.end();
     assert!(close.finish().is_ok(), "close failed");
     case.read_up_to(&flow, &mut got, feed.at());
-}
-
-/// A flow that is always ready yields within 128 results.
-pub fn tasks_always_ready_yields<H: Harness>(case: &Case<H>) {
-    const MOST: usize = 128;
-    let Link { flow, mut peer } = case.link();
-    // One task, so one waker for all of its calls.
-    let (counter, waker) = Counter::new();
-    let mut cx = Context::from_waker(&waker);
-    let mut row = 0;
-    let mut yielded = |case: &Case<H>, ready: bool, what: &'static str| {
-        if ready {
-            row += 1;
-            assert!(
-                row <= MOST,
-                "{row} {what} in a row were ready, and the task could not run anything else"
-            );
-        } else {
-            row = 0;
-            let wakes = counter.wakes();
-            if wakes == 0 {
-                case.wait(what, || counter.wakes() > 0, || false);
-            }
-        }
-    };
-    let (mut feed, mut got) = (feed_in(), tape_in());
-    let mut op = ReadOp::new();
-    for _ in 0..4 * MOST {
-        if feed.at() < got.at() + 2 {
-            push(&mut peer, &mut feed, 2);
-        }
-        let result = case.harness().enter(|| flow.poll_read(&mut cx, &mut op));
-        yielded(case, result.is_ready(), "reads");
-        match result {
-            Poll::Ready(Ok(Some(chunk))) => got.check(&chunk),
-            Poll::Ready(other) => panic!("a read got {other:?}"),
-            Poll::Pending => {}
-        }
-    }
-    drop(op);
-    let (mut out, mut seen) = (feed_out(), tape_out());
-    let mut op = WriteOp::from(out.next(1));
-    row = 0;
-    let mut yielded = |case: &Case<H>, ready: bool| {
-        row = if ready { row + 1 } else { 0 };
-        assert!(
-            row <= MOST,
-            "{row} writes in a row were ready, and the task could not run anything else"
-        );
-        if !ready && counter.wakes() == 0 {
-            case.wait("writes", || counter.wakes() > 0, || false);
-        }
-    };
-    for _ in 0..4 * MOST {
-        let result = case.harness().enter(|| flow.poll_write(&mut cx, &mut op));
-        yielded(case, result.is_ready());
-        match result {
-            Poll::Ready(Ok(())) => op = WriteOp::from(out.next(1)),
-            Poll::Ready(Err(e)) => panic!("write failed: {e}"),
-            Poll::Pending => {}
-        }
-        pull(&mut peer, &mut seen, MUCH);
-    }
-}
-
-/// In no lasting state (end unread, end read, half-closed, after a cancelled read) does an idle flow wake anyone.
-pub fn tasks_idle_is_idle<H: Harness>(case: &Case<H>) {
-    for state in [
-        "fresh",
-        "with the peer's end unread",
-        "with the peer's end read",
-        "with input unread",
-        "half closed by us",
-        "after a cancelled read",
-        "closing with input unread",
-    ] {
-        let Link { flow, mut peer } = case.tight();
-        let mut feed = feed_out();
-        let mut steps: Vec<Box<dyn Parked + '_>> = vec![];
-        if !matches!(state, "half closed by us" | "closing with input unread") {
-            steps.push(Box::new(case.park_taken(&flow, &mut feed)));
-            let mut behind = case.step("a write in line", flow.write("x"));
-            behind.park();
-            steps.push(Box::new(behind));
-        }
-        match state {
-            "fresh" => steps.push(Box::new(case.park_read(&flow))),
-            "with the peer's end unread" => peer.end(),
-            "with the peer's end read" => {
-                peer.end();
-                case.read_end(&flow);
-            }
-            "with input unread" => case.send(&mut peer, &mut feed_in(), 10),
-            "half closed by us" => {
-                let shut = case
-                    .step("a shutdown", flow.shutdown(Shutdown::Write))
-                    .finish();
-                assert!(shut.is_ok(), "shutdown failed");
-                steps.push(Box::new(case.park_read(&flow)));
-            }
-            "after a cancelled read" => {
-                let read = case.park_read(&flow);
-                case.send(&mut peer, &mut feed_in(), 10);
-                drop(read);
-            }
-            _ => {
-                case.send(&mut peer, &mut feed_in(), 10);
-                let mut close = case.step("a close", flow.close());
-                close.park();
-                steps.push(Box::new(close));
-            }
-        }
-        // What the change of state itself woke is looked at and done with.
-        let mut woken = 0;
-        for round in 0..15 {
-            case.settle();
-            for step in &mut steps {
-                if step.ask() && round >= 5 {
-                    woken += 1;
-                }
-            }
-        }
-        assert_eq!(
-            woken, 0,
-            "a flow {state} woke parked calls {woken} times with nothing to do"
-        );
-    }
-}
-
-/// A parked call of any kind.
-trait Parked {
-    /// Polls it if it was woken; whether it was.
-    fn ask(&mut self) -> bool;
-}
-
-impl<H: Harness, C: Future<Output: std::fmt::Debug> + Unpin> Parked for Step<'_, H, C> {
-    fn ask(&mut self) -> bool {
-        let woken = self.is_woken();
-        if woken {
-            let result = self.poll_once();
-            assert!(
-                result.is_pending(),
-                "a call on an idle flow was done: {result:?}"
-            );
-        }
-        woken
-    }
 }
 
 /// A waker that does nothing.

@@ -1,22 +1,14 @@
-//! Writing: whole, in order, with back-pressure, and what ends it.
+//! Writing: whole, in order, and with back-pressure.
 
 use std::task::Poll;
 
-use flow_core::{Bytes, Flow, FlowExt, Shutdown, WriteError};
+use flow_core::{Bytes, FlowExt};
 
-use crate::case::{BOUND, Case, MUCH, feed_in, feed_out, pull, tape_in, tape_out};
+use crate::case::Case;
 use crate::harness::{Harness, Link};
-use crate::pattern::{Feed, Tape};
+use crate::moves::{BOUND, MUCH, feed_out, pull, tape_out};
 use crate::peer::{Peer, Recv};
-
-/// The result must be `Closed`.
-#[track_caller]
-pub(crate) fn expect_closed<E: std::fmt::Debug>(what: &str, result: Result<(), WriteError<E>>) {
-    match result {
-        Err(WriteError::Closed) => {}
-        other => panic!("{what} gave {other:?} instead of `Closed`"),
-    }
-}
+use crate::step::Step;
 
 /// `Ok` only when the transport has accepted every byte; whatever the sizes of what it takes at a time.
 pub fn write_accepts_every_byte<H: Harness>(case: &Case<H>) {
@@ -107,36 +99,32 @@ pub fn write_resumes_with_room<H: Harness>(case: &Case<H>) {
 pub fn write_calls_in_order<H: Harness>(case: &Case<H>) {
     let Link { flow, mut peer } = case.tight();
     let (mut feed, mut tape) = (feed_out(), tape_out());
-    let mut first = case.park_taken(&flow, &mut feed);
-    let mut waiting: Vec<_> = (0..5)
-        .map(|n| {
-            // A large one among small ones.
-            let len = if n == 2 { 50_000 } else { 3 };
-            let mut write = case.step("a write in line", flow.write(feed.next(len)));
-            write.park();
-            write
-        })
-        .collect();
-    // Polled again without reason, and the last first: that moves nobody forward.
-    for write in waiting.iter_mut().rev() {
-        assert!(
-            write.poll().is_pending(),
-            "a write overtook the one before it"
-        );
+    let mut writes = vec![case.park_taken(&flow, &mut feed)];
+    for n in 0..5 {
+        // A large one among small ones.
+        let len = if n == 2 { 50_000 } else { 3 };
+        let mut write = case.step("a write in line", flow.write(feed.next(len)));
+        write.park();
+        writes.push(write);
     }
-    assert!(
-        first
-            .finish_while(|| pull(&mut peer, &mut tape, 4096))
-            .is_ok(),
-        "the first write failed"
-    );
-    for write in &mut waiting {
-        assert!(
-            write
-                .finish_while(|| pull(&mut peer, &mut tape, 4096))
-                .is_ok(),
-            "a write in line failed"
+    while !writes.is_empty() {
+        case.wait(
+            "writes in line",
+            || writes.iter().any(Step::is_woken),
+            || pull(&mut peer, &mut tape, 4096),
         );
+        // Everybody asks, woken or not, and the last first: that moves nobody forward.
+        for late in (1..writes.len()).rev() {
+            let result = writes[late].poll();
+            assert!(
+                result.is_pending(),
+                "a write overtook the {late} before it: {result:?}"
+            );
+        }
+        if let Poll::Ready(result) = writes[0].poll() {
+            assert!(result.is_ok(), "a write in line failed: {result:?}");
+            drop(writes.remove(0));
+        }
     }
     case.receive_up_to(&mut peer, &mut tape, feed.at());
 }
@@ -225,276 +213,30 @@ pub fn write_whole_under_concurrency<H: Harness>(case: &Case<H>) {
     assert_eq!(seen.len(), total, "the peer got too many bytes");
 }
 
-/// The flow writes `buffers` of these lengths, vectored, and the peer must get them whole.
-fn vectored<H: Harness>(
-    case: &Case<H>,
-    link: &mut Link<H::Flow>,
-    feed: &mut Feed,
-    tape: &mut Tape,
-    lengths: &[usize],
-) {
-    let buffers: Vec<Bytes> = lengths.iter().map(|&len| feed.next(len)).collect();
-    let mut write = case.step("a vectored write", link.flow.writev(buffers));
-    let result = write.finish_while(|| pull(&mut link.peer, tape, 64 * 1024));
-    assert!(
-        result.is_ok(),
-        "a write of {} buffers failed: {result:?}",
-        lengths.len()
-    );
-    case.receive_up_to(&mut link.peer, tape, feed.at());
-}
-
-/// Any number of buffers of any length are one write, in order.
-pub fn writev_any_count<H: Harness>(case: &Case<H>) {
-    for tight in [false, true] {
-        let mut link = if tight { case.tight() } else { case.link() };
-        let (mut feed, mut tape) = (feed_out(), tape_out());
-        for count in [1, 2, 1023, 1024, 1025, 5000] {
-            vectored(case, &mut link, &mut feed, &mut tape, &vec![1; count]);
-        }
-        // Portions of the transport that end inside a buffer, on a boundary, and behind several.
-        for lengths in [
-            &[1, 4095, 4096, 4097, 7][..],
-            &[4480, 4480],
-            &[4479, 2, 4479],
-            &[100_000, 1, 30_000],
-        ] {
-            vectored(case, &mut link, &mut feed, &mut tape, lengths);
-        }
-    }
-}
-
-/// Empty buffers among others have no effect.
-pub fn writev_empty_entries<H: Harness>(case: &Case<H>) {
-    let mut link = case.link();
-    let (mut feed, mut tape) = (feed_out(), tape_out());
-    for empties in [0, 1, 1024, 2000] {
-        let mut lengths = vec![0; empties];
-        lengths.extend([5, 0, 0, 7, 0]);
-        vectored(case, &mut link, &mut feed, &mut tape, &lengths);
-    }
-    assert_eq!(link.peer.queued(), 0, "empty buffers sent something");
-}
-
-/// Empty buffers and lists succeed at once, also on a full flow, and send nothing.
-pub fn write_empty_is_immediate<H: Harness>(case: &Case<H>) {
-    let at_once = |flow: &H::Flow, when: &str| {
-        let writes = [
-            case.step("an empty write", flow.write("")).poll(),
-            case.step("an empty list", flow.writev(Vec::<Bytes>::new()))
-                .poll(),
-            case.step("a list of empties", flow.writev(vec![Bytes::new(); 1025]))
-                .poll(),
-        ];
-        for result in writes {
-            match result {
-                Poll::Ready(Ok(())) => {}
-                other => panic!("an empty write on {when} gave {other:?}"),
-            }
-        }
-    };
-    let Link { flow, mut peer } = case.link();
-    at_once(&flow, "a fresh flow");
-    case.settle();
-    assert_eq!(peer.queued(), 0, "an empty write sent something");
-    assert_eq!(
-        peer.recv(&mut [0]),
-        Recv::Empty,
-        "an empty write was seen by the peer"
-    );
-    peer.end();
-    case.read_end(&flow);
-    at_once(&flow, "a flow whose peer has ended");
-
-    let Link { flow, mut peer } = case.tight();
-    let (mut feed, mut tape) = (feed_out(), tape_out());
-    let mut full = case.park_taken(&flow, &mut feed);
-    let mut behind = case.step("a write in line", flow.write(feed.next(3)));
-    behind.park();
-    at_once(&flow, "a full flow");
-    assert!(
-        full.finish_while(|| pull(&mut peer, &mut tape, MUCH))
-            .is_ok(),
-        "write failed"
-    );
-    assert!(
-        behind
-            .finish_while(|| pull(&mut peer, &mut tape, MUCH))
-            .is_ok(),
-        "write failed"
-    );
-    case.receive_up_to(&mut peer, &mut tape, feed.at());
-}
-
-/// On a flow closed for writing they are `Closed`.
-pub fn write_empty_after_close<H: Harness>(case: &Case<H>) {
-    let refused = |flow: &H::Flow, after: &str| {
-        let writes = [
-            case.step("an empty write", flow.write("")).poll(),
-            case.step("an empty list", flow.writev(Vec::<Bytes>::new()))
-                .poll(),
-            case.step("a list of empties", flow.writev(vec![Bytes::new(); 2]))
-                .poll(),
-        ];
-        for result in writes {
-            match result {
-                Poll::Ready(Err(WriteError::Closed)) => {}
-                other => panic!("an empty write after {after} gave {other:?} instead of `Closed`"),
-            }
-        }
-    };
-    let Link { flow, peer: _peer } = case.link();
-    assert!(
-        case.step("a shutdown", flow.shutdown(Shutdown::Write))
-            .finish()
-            .is_ok(),
-        "shutdown failed"
-    );
-    refused(&flow, "shutdown");
-
-    let Link { flow, peer: _peer } = case.link();
-    case.step("a close", flow.close()).park();
-    refused(&flow, "the first poll of close");
-
-    let Link { flow, peer: _peer } = case.link();
-    flow.abort();
-    refused(&flow, "abort");
-}
-
-/// Writes until one fails.
-fn write_until_closed<H: Harness>(case: &Case<H>, flow: &H::Flow, vectored: bool) {
-    for _ in 0..16 {
-        let data = Bytes::from_static(b"to nobody");
-        let write = if vectored {
-            flow.writev([data.clone(), data])
-        } else {
-            flow.write(data)
-        };
-        match case.step("a write to a peer that is gone", write).finish() {
-            Ok(()) => case.settle(),
-            Err(WriteError::Closed) => return,
-            Err(e) => panic!("a write to a peer that is gone gave {e:?} instead of `Closed`"),
-        }
-    }
-    panic!("16 writes to a peer that is gone were accepted");
-}
-
-/// When the peer is gone, a write is `Closed`, within a bounded number of writes.
-pub fn write_peer_gone_is_closed<H: Harness>(case: &Case<H>) {
-    for vectored in [false, true] {
-        for reset in [false, true] {
-            for read_first in [false, true] {
-                let Link { flow, mut peer } = case.link();
-                if reset {
-                    peer.reset()
-                } else {
-                    peer.vanish()
-                }
-                if read_first {
-                    let _ = case.try_read(&flow);
-                }
-                write_until_closed(case, &flow, vectored);
-            }
-        }
-    }
-}
-
-/// A parked write ends when the peer goes.
-pub fn write_parked_peer_gone<H: Harness>(case: &Case<H>) {
-    for reset in [false, true] {
+/// flush is done when what was taken before it has been accepted, and not before.
+pub fn write_flush_waits_for_taken<H: Harness>(case: &Case<H>) {
+    for dropped in [false, true] {
         let Link { flow, mut peer } = case.tight();
-        let mut feed = feed_out();
-        let mut first = case.park_taken(&flow, &mut feed);
-        let mut second = case.step("a write in line", flow.write(feed.next(3)));
-        second.park();
-        case.settle();
-        if reset {
-            peer.reset()
-        } else {
-            peer.vanish()
-        }
-        expect_closed("a write parked when the peer went", first.finish());
-        expect_closed("a write in line when the peer went", second.finish());
-    }
-}
-
-/// After `shutdown(Write)`, `close` or `abort` writing is `Closed`, never `Ok`.
-pub fn write_after_shutdown<H: Harness>(case: &Case<H>) {
-    let refused = |flow: &H::Flow, peer: &mut dyn Peer, what: &str| {
-        for _ in 0..3 {
-            expect_closed(what, case.try_write(flow, Bytes::from_static(b"late")));
-            expect_closed(
-                what,
-                case.step("a late writev", flow.writev([&b"la"[..], b"te"]))
-                    .finish(),
-            );
-        }
-        match case.receive(peer, "the end that the peer should see") {
-            Recv::End | Recv::Torn => {}
-            other => panic!("{what} reached the peer: {other:?}"),
-        }
-    };
-    for how in [Shutdown::Write, Shutdown::Both] {
-        let Link { flow, mut peer } = case.link();
+        let (mut feed, mut tape) = (feed_out(), tape_out());
+        let flushed = case.step("a flush of a fresh flow", flow.flush()).poll();
         assert!(
-            case.step("a shutdown", flow.shutdown(how)).finish().is_ok(),
-            "shutdown failed"
+            matches!(flushed, Poll::Ready(Ok(()))),
+            "a flush with nothing taken gave {flushed:?}"
         );
-        refused(&flow, &mut peer, "a write after shutdown");
+        let write = case.park_taken(&flow, &mut feed);
+        let kept = if dropped { None } else { Some(write) };
+        let mut flush = case.step("a flush", flow.flush());
+        flush.still_waits("while bytes that were taken are unsent");
+        // Nothing but the flush is polled.
+        let result = flush.finish_while(|| pull(&mut peer, &mut tape, MUCH));
+        assert!(result.is_ok(), "flush failed: {result:?}");
+        drop(kept);
+        drop(flush);
+        case.receive_up_to(&mut peer, &mut tape, feed.at());
+        let flushed = case.step("a second flush", flow.flush()).poll();
+        assert!(
+            matches!(flushed, Poll::Ready(Ok(()))),
+            "a flush with nothing left gave {flushed:?}"
+        );
     }
-    let Link { flow, mut peer } = case.link();
-    let mut close = case.step("a close", flow.close());
-    close.park();
-    refused(&flow, &mut peer, "a write while close waits");
-    peer.end();
-    assert!(close.finish().is_ok(), "close failed");
-    refused(&flow, &mut peer, "a write after close");
-
-    let Link { flow, mut peer } = case.link();
-    flow.abort();
-    refused(&flow, &mut peer, "a write after abort");
-}
-
-/// After a failed write everything on the write side fails, shutdown and close included.
-pub fn write_failure_is_final<H: Harness>(case: &Case<H>) {
-    let Link { flow, mut peer } = case.link();
-    peer.vanish();
-    write_until_closed(case, &flow, false);
-    for again in 1..=3 {
-        let results = [
-            ("write", case.step("a write", flow.write("x")).finish()),
-            (
-                "writev",
-                case.step("a writev", flow.writev(["x", "y"])).finish(),
-            ),
-            ("flush", case.step("a flush", flow.flush()).finish()),
-            (
-                "shutdown",
-                case.step("a shutdown", flow.shutdown(Shutdown::Write))
-                    .finish(),
-            ),
-            ("close", case.step("a close", flow.close()).finish()),
-        ];
-        for (what, result) in results {
-            assert!(
-                result.is_err(),
-                "{what} {again} after a failed write gave {result:?}"
-            );
-        }
-    }
-}
-
-/// A failed write side leaves reading as it was.
-pub fn write_failure_spares_reading<H: Harness>(case: &Case<H>) {
-    let Link { flow, mut peer } = case.link();
-    let (mut feed, mut tape) = (feed_in(), tape_in());
-    case.send(&mut peer, &mut feed, 20_000);
-    case.settle();
-    peer.vanish();
-    write_until_closed(case, &flow, false);
-    case.read_up_to(&flow, &mut tape, feed.at());
-    assert!(
-        !matches!(case.try_read(&flow), Ok(Some(_))),
-        "bytes came after the last"
-    );
 }

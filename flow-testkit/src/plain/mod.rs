@@ -33,6 +33,12 @@ impl<const TCP: bool> Harness for Plain<TCP> {
         if TCP { Wires::Tcp } else { Wires::Unix }
     }
 
+    fn failing(&self) -> Option<PlainFlow> {
+        // A pipe is no socket, says every system call.
+        let (_, pipe) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+        self.over(pipe)
+    }
+
     fn turn(&self) -> bool {
         turn(TCP)
     }

@@ -81,6 +81,23 @@ impl Socket {
         }
     }
 
+    /// Receives with these flags.
+    pub(crate) fn poll_recv_with(
+        &self,
+        flags: RecvFlags,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
+        let mut buffer = [0; PORTION];
+        let call = |fd: BorrowedFd<'_>| recv(fd, &mut buffer, flags).map(|(_, count)| count);
+        Poll::Ready(match ready!(self.poll_io(Which::Read, cx, call)) {
+            Ok(0) => Ok(None),
+            Ok(count) => Ok(Some(Bytes::copy_from_slice(&buffer[..count]))),
+            // A Unix peer that left with input unread: what it sent has all been read.
+            Err(PlainError::Os(Errno::CONNRESET)) if !self.tcp => Ok(None),
+            Err(e) => Err(e),
+        })
+    }
+
     /// Waits for the next event before it receives again, whatever there is.
     pub(crate) fn clear_read(&self) {
         self.source.clear(Which::Read);
@@ -139,16 +156,7 @@ impl Transport for Socket {
         (): &mut (),
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, PlainError>> {
-        let mut buffer = [0; PORTION];
-        let call =
-            |fd: BorrowedFd<'_>| recv(fd, &mut buffer, RecvFlags::DONTWAIT).map(|(_, count)| count);
-        Poll::Ready(match ready!(self.poll_io(Which::Read, cx, call)) {
-            Ok(0) => Ok(None),
-            Ok(count) => Ok(Some(Bytes::copy_from_slice(&buffer[..count]))),
-            // A Unix peer that left with input unread: what it sent has all been read.
-            Err(PlainError::Os(Errno::CONNRESET)) if !self.tcp => Ok(None),
-            Err(e) => Err(e),
-        })
+        self.poll_recv_with(RecvFlags::DONTWAIT, cx)
     }
 
     fn poll_send(

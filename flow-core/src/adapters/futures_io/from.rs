@@ -85,10 +85,7 @@ where
         whole: 0,
         size: 4 * LEAST,
     };
-    let tx = Sending {
-        stream,
-        unflushed: false,
-    };
+    let tx = Sending { stream };
     Engine::new(FuturesIoTransport(PhantomData), rx, tx)
 }
 
@@ -111,7 +108,6 @@ pub struct Receiving<S> {
 /// The state of sending.
 pub struct Sending<S> {
     stream: Arc<Mutex<S>>,
-    unflushed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport for FuturesIoTransport<S> {
@@ -163,13 +159,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for FuturesIoTransport<S> {
                 0 => return Poll::Ready(Err(write_error(ErrorKind::WriteZero.into()))),
                 count => data.advance(count),
             }
-            tx.unflushed = true;
         }
-        if data.is_empty() {
-            tx.poll_flush(cx)
-        } else {
-            Poll::Ready(Ok(()))
+        if !data.is_empty() {
+            return Poll::Ready(Ok(()));
         }
+        // Also when called again with nothing: then this is what it waited for.
+        let flushed = Pin::new(&mut *lock(&tx.stream)).poll_flush(cx);
+        retried(flushed, cx).map_err(write_error)
     }
 
     fn poll_finish(
@@ -210,17 +206,6 @@ impl<S> Receiving<S> {
             self.block = BytesMut::new();
         }
         chunk
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Sending<S> {
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError<SharedError>>> {
-        if self.unflushed {
-            let flushed = Pin::new(&mut *lock(&self.stream)).poll_flush(cx);
-            ready!(retried(flushed, cx)).map_err(write_error)?;
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,0 +1,84 @@
+//! What peers do in most laws, and what is sent in each direction.
+
+use crate::pattern::{Feed, Pattern, Tape};
+use crate::peer::{Peer, Recv};
+
+/// More than any [tight](crate::Room::Tight) link buffers.
+pub const MUCH: usize = 256 * 1024;
+/// What a flow with a peer that does not read may accept at most: kernel buffers and the flow's own.
+pub const BOUND: usize = 16 * 1024 * 1024;
+
+/// The peer sends what it can of the next `len` bytes; how many it could send.
+pub fn push(peer: &mut dyn Peer, feed: &mut Feed, len: usize) -> usize {
+    let mut left = len;
+    while left > 0 {
+        let next = feed.peek(left.min(16 * 1024));
+        let sent = peer.send(&next);
+        feed.sent(sent);
+        left -= sent;
+        if sent == 0 {
+            break;
+        }
+    }
+    len - left
+}
+
+/// The peer receives at most `len` bytes of what is there; whether there were any. The end is left for later.
+#[track_caller]
+pub fn pull(peer: &mut dyn Peer, tape: &mut Tape, len: usize) -> bool {
+    let mut buf = vec![0; len.min(64 * 1024)];
+    match peer.recv(&mut buf) {
+        Recv::Data(count) => {
+            tape.check(&buf[..count]);
+            true
+        }
+        Recv::Empty => false,
+        Recv::End => panic!(
+            "{} met the end after {} bytes, before the last",
+            tape.who(),
+            tape.at()
+        ),
+        Recv::Torn => panic!(
+            "{} met a torn stream after {} bytes, before the last",
+            tape.who(),
+            tape.at()
+        ),
+    }
+}
+
+/// The peer receives all that is there, up to `to` bytes in all; whether there were any.
+#[track_caller]
+pub fn drain(peer: &mut dyn Peer, tape: &mut Tape, to: u64) -> bool {
+    let before = tape.at();
+    while tape.at() < to && pull(peer, tape, 64 * 1024) {}
+    tape.at() > before
+}
+
+/// The stream from the flow to its peer.
+pub const OUT: Pattern = Pattern(1);
+/// The stream from the peer to its flow.
+pub const IN: Pattern = Pattern(2);
+
+/// What the flow sends.
+#[must_use]
+pub const fn feed_out() -> Feed {
+    Feed::new(OUT)
+}
+
+/// What the peer sends.
+#[must_use]
+pub const fn feed_in() -> Feed {
+    Feed::new(IN)
+}
+
+/// What the peer expects.
+#[must_use]
+pub const fn tape_out() -> Tape {
+    Tape::new("the peer", OUT)
+}
+
+/// What the flow's reader expects.
+#[must_use]
+pub const fn tape_in() -> Tape {
+    Tape::new("the reader", IN)
+}

@@ -1,0 +1,126 @@
+//! Every law of the contract, on the runtimes of this backend.
+
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+
+use flow_core::{Flow as _, Switch, SwitchOff};
+use flow_testkit::Harness;
+use flow_testkit::fd::Wires;
+use flow_tokio::{TokioFlow, connect, connect_with};
+use tokio::runtime::{Builder, Runtime};
+
+/// A runtime of one thread, driven by the law itself, or of several; over Unix sockets or TCP.
+struct Tokio<const THREADS: bool, const TCP: bool>(RefCell<Option<Runtime>>);
+
+impl<const THREADS: bool, const TCP: bool> Default for Tokio<THREADS, TCP> {
+    fn default() -> Self {
+        let mut builder = match THREADS {
+            true => Builder::new_multi_thread(),
+            false => Builder::new_current_thread(),
+        };
+        let runtime = builder.worker_threads(1).enable_io().build();
+        Self(RefCell::new(Some(runtime.expect("a runtime"))))
+    }
+}
+
+impl<const THREADS: bool, const TCP: bool> Harness for Tokio<THREADS, TCP> {
+    type Flow = TokioFlow;
+
+    fn over(&self, fd: OwnedFd) -> Option<TokioFlow> {
+        Some(connect(fd).expect("a connected socket"))
+    }
+
+    fn over_with(
+        &self,
+        fd: OwnedFd,
+        switch: &Switch,
+    ) -> Option<Result<TokioFlow, SwitchOff<OwnedFd>>> {
+        Some(connect_with(fd, switch).map_err(|e| SwitchOff::new(e.into_fd())))
+    }
+
+    fn wires(&self) -> Wires {
+        if TCP { Wires::Tcp } else { Wires::Unix }
+    }
+
+    fn turn(&self) -> bool {
+        match &*self.0.borrow() {
+            Some(_) if THREADS => std::thread::yield_now(),
+            // A task that yields lets the reactor be asked without waiting.
+            Some(runtime) => runtime.block_on(tokio::task::yield_now()),
+            None => return false,
+        }
+        true
+    }
+
+    fn enter<R>(&self, call: impl FnOnce() -> R) -> R {
+        let handle = self
+            .0
+            .borrow()
+            .as_ref()
+            .map(|runtime| runtime.handle().clone());
+        let _inside = handle.as_ref().map(|handle| handle.enter());
+        call()
+    }
+
+    fn end_runtime(&self) -> bool {
+        self.0.take().is_some_and(|runtime| {
+            runtime.shutdown_background();
+            true
+        })
+    }
+
+    fn abort_elsewhere(&self, flow: &TokioFlow) -> bool {
+        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
+        true
+    }
+}
+
+mod current_thread_unix {
+    type Runtime = super::Tokio<false, false>;
+    flow_testkit::conformance!(
+        Runtime,
+        lacks {
+            Reset: "a Unix socket loses nothing when the peer leaves",
+            TornAbort: "a Unix socket has no reset",
+            Failing: "a socket fails in no way that could be provoked here",
+            Allocated: "this binary does not count its heap",
+        },
+    );
+}
+
+mod current_thread_tcp {
+    type Runtime = super::Tokio<false, true>;
+    flow_testkit::conformance!(
+        Runtime,
+        lacks {
+            CleanLeave: "TCP resets when the peer leaves with input unread",
+            Failing: "a socket fails in no way that could be provoked here",
+            Allocated: "this binary does not count its heap",
+        },
+    );
+}
+
+mod multi_thread_unix {
+    type Runtime = super::Tokio<true, false>;
+    flow_testkit::conformance!(
+        Runtime,
+        lacks {
+            Reset: "a Unix socket loses nothing when the peer leaves",
+            TornAbort: "a Unix socket has no reset",
+            Failing: "a socket fails in no way that could be provoked here",
+            Allocated: "this binary does not count its heap",
+        },
+    );
+}
+
+mod multi_thread_tcp {
+    type Runtime = super::Tokio<true, true>;
+    flow_testkit::conformance!(
+        Runtime,
+        lacks {
+            CleanLeave: "TCP resets when the peer leaves with input unread",
+            Failing: "a socket fails in no way that could be provoked here",
+            Allocated: "this binary does not count its heap",
+        },
+    );
+}
