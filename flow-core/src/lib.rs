@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(feature = "std"),
-    allow(rustdoc::broken_intra_doc_links, reason = "the engine is there with std only")
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the engine is there with std only"
+    )
 )]
 
 extern crate alloc;

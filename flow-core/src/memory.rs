@@ -1,6 +1,7 @@
 //! Flows in memory: two ends of a pair, for tests, for tasks of one process, and as the plainest transport.
 //!
-//! Chunks are handed over by ownership, copied only where one has to be cut because the other side's room ends inside it.
+//! Chunks are handed over by ownership, copied only where one has to be cut because the other side's room ends inside it. So
+//! a chunk that is kept keeps what its writer made it of: all of a large buffer, if it is a slice of one.
 
 mod pipe;
 mod wire;

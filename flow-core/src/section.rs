@@ -14,6 +14,9 @@ use bytes::Bytes;
 
 use crate::Chunks;
 
+/// Above this, the room in the list of what was put off is given back.
+const KEPT_ROOM: usize = 256;
+
 enum Later {
     Wake(Waker),
     Forget(#[expect(dead_code, reason = "kept to be dropped")] Waker),
@@ -24,17 +27,29 @@ enum Later {
 struct Depth {
     sections: Cell<usize>,
     put_off: Cell<bool>,
+    /// What was put off is being run further up: a waker that polls inside `wake` does not run the others inside its own.
+    running: Cell<bool>,
+}
+
+impl Depth {
+    const fn new() -> Self {
+        Self {
+            sections: Cell::new(0),
+            put_off: Cell::new(false),
+            running: Cell::new(false),
+        }
+    }
 }
 
 // `DEPTH` needs no destructor, which makes it a plain load on the fast path.
 #[cfg(not(loom))]
 std::thread_local! {
-    static DEPTH: Depth = const { Depth { sections: Cell::new(0), put_off: Cell::new(false) } };
+    static DEPTH: Depth = const { Depth::new() };
     static LATER: RefCell<VecDeque<Later>> = const { RefCell::new(VecDeque::new()) };
 }
 #[cfg(loom)]
 loom::thread_local! {
-    static DEPTH: Depth = Depth { sections: Cell::new(0), put_off: Cell::new(false) };
+    static DEPTH: Depth = Depth::new();
     static LATER: RefCell<VecDeque<Later>> = RefCell::new(VecDeque::new());
 }
 
@@ -53,7 +68,7 @@ impl Drop for Section {
         let run = DEPTH.with(|depth| {
             let left = depth.sections.get() - 1;
             depth.sections.set(left);
-            left == 0 && depth.put_off.replace(false)
+            left == 0 && depth.put_off.get() && !depth.running.replace(true)
         });
         if run {
             run_later();
@@ -61,14 +76,40 @@ impl Drop for Section {
     }
 }
 
-fn run_later() {
-    // One at a time, because each may put off and run more.
-    let next = || LATER.try_with(|list| list.borrow_mut().pop_front());
-    while let Ok(Some(later)) = next() {
-        if let Later::Wake(waker) = later {
+impl Later {
+    /// Runs one, and says whether there was one. One at a time, because each may put off more.
+    fn run_next() -> bool {
+        let next = LATER.try_with(|list| list.borrow_mut().pop_front());
+        let Ok(Some(later)) = next else { return false };
+        if let Self::Wake(waker) = later {
             waker.wake();
         }
+        true
     }
+}
+
+fn run_later() {
+    struct Running;
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            // Left by a panic in one of them, the others are run all the same.
+            while Later::run_next() {}
+            let _ = LATER.try_with(|list| {
+                let mut list = list.borrow_mut();
+                if list.capacity() > KEPT_ROOM {
+                    list.shrink_to(KEPT_ROOM);
+                }
+            });
+            DEPTH.with(|depth| {
+                depth.put_off.set(false);
+                depth.running.set(false);
+            });
+        }
+    }
+
+    let _running = Running;
+    while Later::run_next() {}
 }
 
 /// Puts `later` off if a section is open; otherwise, or while the thread is being torn down, hands it back.

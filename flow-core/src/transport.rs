@@ -72,6 +72,8 @@ pub trait Transport: Sized {
     ) -> Poll<Result<(), WriteError<Self::Error>>>;
 
     /// Signals the end to the peer. Called after all was sent, until it is ready, and not after that.
+    ///
+    /// Where the peer has gone already and nothing is owed to it, this is `Ok`: there is nobody left to tell.
     fn poll_finish(
         &self,
         tx: &mut Self::Tx,
@@ -80,14 +82,14 @@ pub trait Transport: Sized {
 
     /// Waits until the peer has ended, whether or not input is unread, without consuming any.
     ///
-    /// May be called while a receive is under way. By default the transport cannot tell, and the engine reads ahead.
+    /// May be called while a receive is under way, and beside an abort. By default the transport cannot tell, and the engine reads ahead.
     fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
         let _ = cx;
         Poll::Ready(PeerEnd::Unknown)
     }
 
     /// Whether receiving left something to send (a pong, a key update): the engine then calls
-    /// [`poll_send`](Self::poll_send) until this is false.
+    /// [`poll_send`](Self::poll_send) until this is false. Not asked after the end was signalled. May be called beside an abort.
     fn owes(&self) -> bool {
         false
     }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Flow, FlushOp, LocalBoxFlow, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError,
-    WriteOp,
+    Bytes, CloseOp, Flow, FlushOp, LocalBoxFlow, ReadOp, ShutdownOp, Switch, WriteError, WriteOp,
 };
 
 use crate::fd::Wires;
@@ -66,7 +65,7 @@ macro_rules! forms {
                 self.0.link(room).map($wrap)
             }
 
-            fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<Self::Flow, SwitchOff<OwnedFd>>> {
+            fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<Self::Flow, OwnedFd>> {
                 self.0.over_with(fd, switch).map(|made| made.map($wrap))
             }
 

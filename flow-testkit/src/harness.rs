@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use flow_core::{Flow, Switch, SwitchOff};
+use flow_core::{Flow, Switch};
 
 use crate::fd::Wires;
 use crate::peer::{FlowPeer, Peer};
@@ -132,13 +132,9 @@ pub trait Harness: 'static {
         }
     }
 
-    /// A flow over this descriptor, tied to `switch`, or the error with the descriptor if the switch is off. `None` if these flows
-    /// know no switch, or no descriptors.
-    fn over_with(
-        &self,
-        fd: OwnedFd,
-        switch: &Switch,
-    ) -> Option<Result<Self::Flow, SwitchOff<OwnedFd>>> {
+    /// A flow over this descriptor, tied to `switch`; where the switch is off, the descriptor that was given back. `None` if these
+    /// flows know no switch, or no descriptors.
+    fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<Self::Flow, OwnedFd>> {
         let _ = (fd, switch);
         None
     }
@@ -149,9 +145,9 @@ pub trait Harness: 'static {
         let (ours, theirs) = self.wires().link(Room::Tight);
         Some(match self.over_with(ours, switch)? {
             Ok(flow) => Ok(Link::new(flow, theirs)),
-            Err(off) => Err(Refused {
+            Err(back) => Err(Refused {
                 peer: Box::new(theirs),
-                back: Box::new(off.into_inner()),
+                back: Box::new(back),
             }),
         })
     }

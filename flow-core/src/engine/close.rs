@@ -16,6 +16,9 @@ impl<T: Transport> Inner<T> {
         op: &mut FlushOp,
     ) -> Poll<Result<(), WriteError<T::Error>>> {
         let _section = Section::enter();
+        if self.lines.key(&mut op.place).is_none() {
+            op.until = None;
+        }
         let until = &mut op.until;
         self.wait(cx, &mut op.place, || self.drive_until(until))
     }
@@ -40,6 +43,9 @@ impl<T: Transport> Inner<T> {
             self.shut_reading();
         }
         if !how.is_write() {
+            if self.lines.has(flag::BUSY) {
+                self.attend();
+            }
             return Poll::Ready(Ok(()));
         }
         self.refuse_writes();
@@ -96,8 +102,8 @@ impl<T: Transport> Inner<T> {
             Poll::Ready(PeerEnd::Unknown) => {
                 self.lines.set(flag::READING_AHEAD);
                 self.with_rx(|rx| {
-                    let ended = self.read_ahead(rx);
-                    unasked.set(!ended && self.can_read_ahead(rx));
+                    let (ended, more) = self.read_ahead(rx);
+                    unasked.set(more);
                     ended
                 })
             }

@@ -28,7 +28,7 @@ impl<T: Transport> Inner<T> {
         self.release();
     }
 
-    /// Ends the transport and drops its states, those at least that nobody is using: who does calls this again.
+    /// Tells the transport, then drops its states, those at least that nobody is using: who does calls this again.
     pub(super) fn release(&self) {
         let sending = try_lock(&self.tx).and_then(|mut tx| {
             let torn = tx.is_torn();
@@ -37,13 +37,17 @@ impl<T: Transport> Inner<T> {
         });
         if let Some((state, torn)) = sending {
             self.transport.abort(torn);
+            self.lines.set(flag::TOLD);
             drop(state);
         }
-        let receiving = try_lock(&self.rx).and_then(|mut rx| {
-            rx.forget_ahead();
-            rx.state.take()
-        });
-        drop(receiving);
+        // Ordered like a lock that was let go: who comes here after unlocking `rx` sees the flag, or we find it unlocked.
+        if self.lines.flags_after_unlock() & flag::TOLD != 0 {
+            let receiving = try_lock(&self.rx).and_then(|mut rx| {
+                rx.forget_ahead();
+                rx.state.take()
+            });
+            drop(receiving);
+        }
     }
 
     /// The last owner has gone.
@@ -124,7 +128,7 @@ impl<T: Transport> Engine<T> {
         let inner = Arc::clone(&self.inner);
         let whole = !inner.lines.has(flag::ABORTED | flag::BUSY | flag::FAILED)
             && !inner.transport.owes()
-            && lock(&inner.rx).has_nothing_ahead();
+            && inner.with_rx(|rx| rx.has_nothing_ahead());
         if !whole {
             return Err(self);
         }

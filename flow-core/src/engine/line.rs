@@ -37,7 +37,8 @@ struct Waiters {
 
 struct Waiter {
     key: u64,
-    /// Identifies the task by its waker, also after the waker has been used up. Compared, never followed.
+    /// Identifies the task by its waker, also after the waker has been used up. Compared, never followed. A later task may get the
+    /// address of one that is gone: if that one left an operation here, woken and not polled since, the later task may go before it.
     task: (usize, usize),
     /// `None` once woken, until polled again.
     waker: Option<Waker>,
@@ -180,7 +181,7 @@ impl Line {
     }
 
     /// Takes `key` out of the line. Whoever is next is woken if the transport has to be asked.
-    pub(super) fn leave(&self, key: u64) {
+    pub(super) fn leave(&self, key: u64) -> bool {
         let (gone, next) = {
             let mut waiters = lock(&self.waiters);
             let gone = self.remove(&mut waiters, key);
@@ -192,7 +193,9 @@ impl Line {
             (gone, next)
         };
         section::forget(gone);
+        let woken = next.is_some();
         next.into_iter().for_each(section::wake);
+        woken
     }
 
     /// Takes `key` out of the line because it got what it waited for, and wakes it.
@@ -225,21 +228,23 @@ impl Line {
 
     /// Wakes the one whose turn it is. Says whether anybody waits.
     pub(super) fn wake_next(&self) -> bool {
-        let mut waiters = lock(&self.waiters);
-        let next = waiters.next();
-        let waiting = !waiters.queue.is_empty();
-        drop(waiters);
+        let next = lock(&self.waiters).next();
+        let woken = next.is_some();
         next.into_iter().for_each(section::wake);
-        waiting
+        woken
     }
 
     /// Wakes everybody. Says whether anybody waits.
     pub(super) fn wake_all(&self) -> bool {
         let mut waiters = lock(&self.waiters);
+        let mut woken = false;
         for waiter in &mut waiters.queue {
             // In a section, so that nothing runs under the lock.
-            waiter.waker.take().into_iter().for_each(section::wake);
+            if let Some(waker) = waiter.waker.take() {
+                section::wake(waker);
+                woken = true;
+            }
         }
-        !waiters.queue.is_empty()
+        woken
     }
 }

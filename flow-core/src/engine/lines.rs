@@ -29,6 +29,8 @@ pub(super) mod flag {
     pub(in super::super) const CLOSED: u32 = 1 << 7;
     /// The end was received, and nothing waits to be read before it: every read has the same answer.
     pub(in super::super) const READ_ENDED: u32 = 1 << 8;
+    /// The transport has been told of the abort.
+    pub(in super::super) const TOLD: u32 = 1 << 9;
 }
 
 /// Shared by the flow, its operations and the transport's wakers. Holds nothing of the transport, so that an operation
@@ -121,9 +123,9 @@ impl Lines {
         place.hold(Arc::<Self>::clone(self), key << BITS | which as u64);
     }
 
-    /// Whether the write side has work and nobody waits on that side who would be woken to do it.
+    /// Whether the write side has work, and no wake of the transport will make anybody go on with it.
     pub(super) fn is_unattended(&self) -> bool {
-        self.has(flag::BUSY) && self.write.is_empty() && self.close.is_empty()
+        self.has(flag::BUSY) && !self.write.is_armed()
     }
 
     /// The transport may be able to send: the write whose turn it is goes on; where nobody waits, a parked read does the work.
@@ -172,9 +174,12 @@ impl Leave for Lines {
             1 => &self.write,
             _ => &self.close,
         };
-        line.leave(key >> BITS);
+        let woken = line.leave(key >> BITS);
+        if self.has(flag::DISCARDING) && !self.read.is_armed() {
+            self.write.wake_next();
+        }
         // Who leaves may have been the one to go on with what is under way on the write side.
-        if self.is_unattended() && !self.write.is_armed() {
+        if !woken && self.is_unattended() {
             self.read.wake_next();
         }
     }

@@ -77,12 +77,12 @@ impl<T: Transport> Inner<T> {
         let lines = &self.lines;
         let _section = Section::enter();
         let key = lines.key(op.place());
+        if lines.has(flag::BUSY) {
+            self.attend();
+        }
         if let Some(over) = self.reading_over() {
             op.place().leave();
             return Poll::Ready(over);
-        }
-        if lines.has(flag::BUSY) {
-            self.attend();
         }
         if !lines.has(flag::READ_ENDED) && !lines.read.is_turn(key, cx.waker()) {
             self.park_read(cx, op);
@@ -96,6 +96,9 @@ impl<T: Transport> Inner<T> {
         }
         // After unlocking: see the rules in `mod.rs`.
         let waiting = lines.read.disarm();
+        if lines.has(flag::READING_AHEAD) {
+            lines.close.wake_all();
+        }
         if key.is_some() {
             op.place().leave();
         } else if waiting {
@@ -121,9 +124,7 @@ impl<T: Transport> Inner<T> {
         let lines = &self.lines;
         lines.park(Which::Read, op.place(), cx.waker());
         // What ended reading may have woken the line before we were in it; the write side may have nobody else.
-        if lines.has(flag::ABORTED | flag::READ_SHUT | flag::READ_ENDED)
-            || (lines.is_unattended() && !lines.write.is_armed())
-        {
+        if lines.has(flag::ABORTED | flag::READ_SHUT | flag::READ_ENDED) || lines.is_unattended() {
             section::wake(cx.waker().clone());
         }
         if lines.has(flag::ABORTED) {
@@ -170,7 +171,10 @@ impl<T: Transport> Inner<T> {
                     return Poll::Pending;
                 }
                 // An empty chunk is nothing, and never the end.
-                Poll::Ready(Ok(Some(chunk))) if chunk.is_empty() => continue,
+                Poll::Ready(Ok(Some(chunk))) if chunk.is_empty() => {
+                    section::discard(chunk);
+                    continue;
+                }
                 Poll::Ready(Ok(Some(chunk))) => {
                     rx.in_a_row += 1;
                     return Poll::Ready(Ok(Some(chunk)));
@@ -203,12 +207,13 @@ impl<T: Transport> Inner<T> {
         }
     }
 
-    /// Receives for a close that looks for the peer's end, and keeps what comes for the readers. Whether the end is known.
-    pub(super) fn read_ahead(&self, rx: &mut Receiving<T>) -> bool {
-        let before = rx.ahead.len();
+    /// Receives for a close that looks for the peer's end, and keeps what comes for the readers. Whether the end is known, and
+    /// whether the transport has to be asked again, because it was not asked up to a pending.
+    pub(super) fn read_ahead(&self, rx: &mut Receiving<T>) -> (bool, bool) {
+        let mut unasked = true;
         for _ in 0..ASKS_PER_POLL {
             if rx.has_ended() || rx.ahead_len > AHEAD {
-                self.lines.read.disarm();
+                unasked = false;
                 break;
             }
             match self.ask(rx) {
@@ -217,13 +222,19 @@ impl<T: Transport> Inner<T> {
                     rx.ahead_len += chunk.len();
                     rx.ahead.push_back(chunk);
                 }
-                Poll::Ready(_) | Poll::Pending => break,
+                Poll::Ready(_) => {}
+                Poll::Pending => {
+                    unasked = !self.lines.read.is_armed();
+                    break;
+                }
             }
         }
-        if rx.ahead.len() > before {
+        // While anything is held for the readers the line is not armed: the transport's wake is not what they wait for.
+        if !rx.ahead.is_empty() {
+            self.lines.read.disarm();
             self.lines.read.wake_next();
         }
-        rx.has_ended()
+        (rx.has_ended(), unasked)
     }
 
     /// Receives and throws away, after `shutdown(Read)`. Whether the end is known.
@@ -248,12 +259,16 @@ impl<T: Transport> Inner<T> {
     pub(super) fn discard_input(&self) {
         if self.lines.has(flag::DISCARDING) {
             self.with_rx(|rx| self.discard(rx));
+            self.pass_discarding_on();
         }
     }
 
-    /// Whether a close may still read ahead, and the transport has to be asked for it.
-    pub(super) fn can_read_ahead(&self, rx: &Receiving<T>) -> bool {
-        rx.ahead_len <= AHEAD && !self.lines.read.is_armed()
+    /// Stopped before the transport answered pending: whoever is parked on the discarding goes on.
+    fn pass_discarding_on(&self) {
+        if self.has_input_to_discard() {
+            self.lines.close.wake_all();
+            self.lines.write.wake_next();
+        }
     }
 
     /// Whether input is to be discarded and the transport has to be asked for it.
@@ -270,6 +285,8 @@ impl<T: Transport> Inner<T> {
                 }
                 self.discard(rx);
             });
+            self.pass_discarding_on();
+            self.settle_owed();
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Sending<T: Transport> {
     /// An error of the transport that a write consumed, which reading reports in place of a clean end.
     fault: Option<T::Error>,
     finish: Finish,
+    /// The transport buffers something that is no write's: it answered pending with nothing left.
+    unflushed: bool,
     in_a_row: u32,
 }
 
@@ -48,6 +50,7 @@ impl<T: Transport> Sending<T> {
             failure: None,
             fault: None,
             finish: Finish::NotWanted,
+            unflushed: false,
             in_a_row: 0,
         }
     }
@@ -86,10 +89,16 @@ impl<T: Transport> Inner<T> {
             return Poll::Ready(Err(over));
         }
         if op.chunks.is_empty() {
+            if lines.has(flag::BUSY) {
+                self.attend();
+            }
             op.place().leave();
             return Poll::Ready(Ok(()));
         }
         if !lines.write.is_turn(key, cx.waker()) {
+            if lines.has(flag::BUSY) {
+                self.attend();
+            }
             self.park_write(cx, op);
             return Poll::Pending;
         }
@@ -181,7 +190,13 @@ impl<T: Transport> Inner<T> {
                     pending = true;
                     break;
                 }
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(self.fail(tx, e))),
+                Poll::Ready(Err(e)) => {
+                    if op.chunks.len() < all {
+                        op.set_taken(tx.done + 1);
+                        section::discard(std::mem::take(&mut op.chunks));
+                    }
+                    return Poll::Ready(Err(self.fail(tx, e)));
+                }
             }
         }
         if !pending {
@@ -260,14 +275,17 @@ impl<T: Transport> Inner<T> {
         let mut cx = Context::from_waker(&self.wakers.write);
         let mut asked = false;
         for _ in 0..ASKS_PER_POLL {
-            let sending = tx.taken.is_some() || self.transport.owes();
+            let sending = tx.taken.is_some()
+                || tx.unflushed
+                || (tx.finish != Finish::Done && self.transport.owes());
             if !sending && tx.finish != Finish::Wanted {
+                self.lines.clear(flag::BUSY);
                 if asked {
                     self.lines.write.disarm();
-                    self.lines.clear(flag::BUSY);
                     if me.is_none() {
                         self.lines.write.wake_next();
                     }
+                    self.lines.close.wake_all();
                 }
                 return Poll::Ready(Ok(()));
             }
@@ -280,6 +298,7 @@ impl<T: Transport> Inner<T> {
             };
             match polled {
                 Poll::Pending => {
+                    tx.unflushed |= sending && tx.taken.is_none();
                     self.lines.set(flag::BUSY);
                     return Poll::Pending;
                 }
@@ -289,6 +308,7 @@ impl<T: Transport> Inner<T> {
                     self.lines.close.wake_all();
                 }
                 Poll::Ready(Ok(())) if tx.rest.is_empty() => {
+                    tx.unflushed = false;
                     if let Some(taken) = tx.taken.take() {
                         tx.done = taken.number;
                         section::discard(std::mem::take(&mut tx.rest));
@@ -304,6 +324,8 @@ impl<T: Transport> Inner<T> {
         // The transport is always ready: give the task back, with the line not armed so that whoever parks is woken.
         self.lines.set(flag::BUSY);
         self.lines.write.disarm();
+        self.lines.write.wake_next();
+        self.lines.close.wake_all();
         Poll::Pending
     }
 
@@ -322,6 +344,7 @@ impl<T: Transport> Inner<T> {
             }
         };
         tx.failure = Some(failure.clone());
+        tx.forget_rest();
         self.lines.set(flag::FAILED);
         self.lines.clear(flag::BUSY);
         self.lines.write.disarm();
@@ -376,7 +399,9 @@ impl<T: Transport> Inner<T> {
         self.with_tx(|tx| {
             let until = *until.get_or_insert(tx.last());
             match self.drive(tx, None) {
-                Poll::Pending if tx.done >= until && !self.transport.owes() => Poll::Ready(Ok(())),
+                Poll::Pending if tx.done >= until && !tx.unflushed && !self.transport.owes() => {
+                    Poll::Ready(Ok(()))
+                }
                 result => result,
             }
         })
