@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use flow_async_std::{AsyncStdFlow, connect, connect_with};
-use flow_core::{Flow as _, Switch, SwitchOff};
+use flow_core::{Flow as _, Switch};
 use flow_testkit::Harness;
 use flow_testkit::fd::Wires;
 
@@ -18,12 +18,8 @@ impl<const SMOL: bool, const TCP: bool> Harness for AsyncIo<SMOL, TCP> {
         Some(connect(fd).expect("a connected socket"))
     }
 
-    fn over_with(
-        &self,
-        fd: OwnedFd,
-        switch: &Switch,
-    ) -> Option<Result<AsyncStdFlow, SwitchOff<OwnedFd>>> {
-        Some(connect_with(fd, switch).map_err(|e| SwitchOff::new(e.into_fd())))
+    fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<AsyncStdFlow, OwnedFd>> {
+        Some(connect_with(fd, switch).map_err(|e| e.into_fd()))
     }
 
     fn wires(&self) -> Wires {

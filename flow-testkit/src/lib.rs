@@ -5,6 +5,7 @@
     reason = "laws and the moves that they are made of panic where a clause is broken; that is what they are for"
 )]
 
+mod any;
 pub mod broken;
 pub mod case;
 mod conformance;
@@ -20,6 +21,7 @@ mod peer;
 pub mod plain;
 mod step;
 
+pub use crate::any::{AnyError, AnyFlow, AnyHarness};
 pub use crate::case::Case;
 pub use crate::conformance::{check_lacks, test};
 pub use crate::forms::{Boxed, ByRef, InArc, Ref};

@@ -23,6 +23,12 @@ pub fn push(peer: &mut dyn Peer, feed: &mut Feed, len: usize) -> usize {
     len - left
 }
 
+/// The peer sends what it can, up to `to` bytes in all; whether it could send any.
+pub fn push_up_to(peer: &mut dyn Peer, feed: &mut Feed, to: u64) -> bool {
+    let left = usize::try_from(to.saturating_sub(feed.at())).unwrap_or(usize::MAX);
+    push(peer, feed, left) > 0
+}
+
 /// The peer receives at most `len` bytes of what is there; whether there were any. The end is left for later.
 #[track_caller]
 pub fn pull(peer: &mut dyn Peer, tape: &mut Tape, len: usize) -> bool {

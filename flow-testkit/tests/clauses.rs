@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use flow_testkit::memory::Memory;
-use flow_testkit::{Need, broken, laws};
+use flow_testkit::{AnyHarness, Need, broken, laws};
 
 /// The clauses of the contract: name and promise.
 fn clauses() -> BTreeMap<String, String> {
@@ -55,7 +54,7 @@ fn doc_comments() -> BTreeMap<String, String> {
 #[test]
 fn every_clause_has_a_law_and_every_law_a_clause() {
     let clauses: BTreeSet<String> = clauses().into_keys().collect();
-    let laws: BTreeSet<String> = laws::all::<Memory>()
+    let laws: BTreeSet<String> = laws::all::<AnyHarness>()
         .iter()
         .map(|law| law.name.to_owned())
         .collect();
@@ -65,7 +64,7 @@ fn every_clause_has_a_law_and_every_law_a_clause() {
     assert!(stray.is_empty(), "laws without a clause: {stray:?}");
     assert_eq!(
         laws.len(),
-        laws::all::<Memory>().len(),
+        laws::all::<AnyHarness>().len(),
         "a law is listed twice"
     );
 }
@@ -86,7 +85,7 @@ fn every_law_says_what_its_clause_says() {
 fn laws_that_every_flow_must_keep_need_nothing() {
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../CONTRACT.md");
     let text = fs::read_to_string(contract).expect("CONTRACT.md");
-    for law in laws::all::<Memory>() {
+    for law in laws::all::<AnyHarness>() {
         let kind = text.contains(&format!("| `{}` | kind |", law.name));
         // Counting the heap is a matter of the test binary, not of the flow.
         let asks = law.needs.iter().any(|need| *need != Need::Allocated);
@@ -97,7 +96,7 @@ fn laws_that_every_flow_must_keep_need_nothing() {
 #[test]
 fn every_law_has_a_broken_flow() {
     let rejected: BTreeSet<&str> = broken::all().iter().map(|broken| broken.law).collect();
-    let all = laws::all::<Memory>();
+    let all = laws::all::<AnyHarness>();
     let unproved: Vec<_> = all
         .iter()
         .map(|law| law.name)

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 
-use flow_core::{Flow as _, Switch, SwitchOff};
+use flow_core::{Flow as _, Switch};
 use flow_testkit::Harness;
 use flow_testkit::fd::Wires;
 use flow_tokio::{TokioFlow, connect, connect_with};
@@ -30,12 +30,8 @@ impl<const THREADS: bool, const TCP: bool> Harness for Tokio<THREADS, TCP> {
         Some(connect(fd).expect("a connected socket"))
     }
 
-    fn over_with(
-        &self,
-        fd: OwnedFd,
-        switch: &Switch,
-    ) -> Option<Result<TokioFlow, SwitchOff<OwnedFd>>> {
-        Some(connect_with(fd, switch).map_err(|e| SwitchOff::new(e.into_fd())))
+    fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<TokioFlow, OwnedFd>> {
+        Some(connect_with(fd, switch).map_err(|e| e.into_fd()))
     }
 
     fn wires(&self) -> Wires {

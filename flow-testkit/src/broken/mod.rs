@@ -19,6 +19,7 @@ mod write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::any::AnyHarness;
 use crate::harness::Harness;
 use crate::law::Verdict;
 use crate::laws;
@@ -82,8 +83,8 @@ impl Broken {
 }
 
 fn run<H: Harness + Default>(law: &str, watchdog: Duration) -> Verdict {
-    let law = laws::find::<H>(law).unwrap_or_else(|| panic!("no law has the name {law}"));
-    law.run(H::default, watchdog)
+    let law = laws::find::<AnyHarness>(law).unwrap_or_else(|| panic!("no law has the name {law}"));
+    law.run(AnyHarness::of::<H>, watchdog)
 }
 
 /// All broken flows, in the order of the laws.

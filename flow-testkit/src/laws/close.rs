@@ -8,7 +8,7 @@ use crate::case::Case;
 use crate::harness::{Harness, Link};
 use crate::laws::shutdown::shut;
 use crate::laws::write_end::expect_closed;
-use crate::moves::{drain, feed_in, feed_out, pull, push, tape_in, tape_out};
+use crate::moves::{drain, feed_in, feed_out, pull, push_up_to, tape_in, tape_out};
 use crate::peer::Recv;
 
 /// From the first poll on, writes are `Closed`.
@@ -91,7 +91,7 @@ pub fn close_waits_for_the_peer<H: Harness>(case: &Case<H>) {
 
 /// Close completes when the peer ends although up to 64 KiB of input are unread, and they stay readable.
 pub fn close_sees_end_past_unread_input<H: Harness>(case: &Case<H>) {
-    for len in [1, 5000, 65_536] {
+    for len in [1, 5000, 65_536_u64] {
         for before in [false, true] {
             let Link { flow, mut peer } = case.link();
             let (mut feed, mut tape) = (feed_in(), tape_in());
@@ -101,9 +101,8 @@ pub fn close_sees_end_past_unread_input<H: Harness>(case: &Case<H>) {
             }
             let mut ended = false;
             let result = close.finish_while(|| {
-                let left = len - usize::try_from(feed.at()).expect("small");
-                if left > 0 {
-                    return push(&mut peer, &mut feed, left) > 0;
+                if feed.at() < len {
+                    return push_up_to(&mut peer, &mut feed, len);
                 }
                 !std::mem::replace(&mut ended, true) && {
                     peer.end();
@@ -131,9 +130,8 @@ pub fn close_spares_reading<H: Harness>(case: &Case<H>) {
         other => panic!("a read parked before close gave {other:?}"),
     }
     while tape.at() < 300_000 {
-        let left = 300_000 - usize::try_from(feed.at()).expect("small");
         let mut read = case.step("a read while close waits", flow.read());
-        match read.finish_while(|| push(&mut peer, &mut feed, left) > 0) {
+        match read.finish_while(|| push_up_to(&mut peer, &mut feed, 300_000)) {
             Ok(Some(chunk)) => tape.check(&chunk),
             other => panic!(
                 "while close waits a read gave {other:?} at {} bytes",
@@ -157,11 +155,10 @@ pub fn close_woken_by_reader<H: Harness>(case: &Case<H>) {
     const ALL: u64 = 1024 * 1024;
     let mut ended = false;
     while tape.at() < ALL {
-        let left = usize::try_from(ALL - feed.at()).expect("small");
         let mut read = case.step("the reader", flow.read());
         let result = read.finish_while(|| {
-            if left > 0 {
-                return push(&mut peer, &mut feed, left) > 0;
+            if feed.at() < ALL {
+                return push_up_to(&mut peer, &mut feed, ALL);
             }
             if !ended {
                 ended = true;
@@ -200,7 +197,7 @@ pub fn close_discards_after_shutdown_read<H: Harness>(case: &Case<H>) {
     let mut close = case.step("a close that discards input", flow.close());
     let result = close.finish_while(|| {
         if feed.at() < ALL {
-            return push(&mut peer, &mut feed, 64 * 1024) > 0;
+            return push_up_to(&mut peer, &mut feed, ALL);
         }
         !std::mem::replace(&mut ended, true) && {
             peer.end();

@@ -7,7 +7,7 @@ use flow_core::{Bytes, Flow, FlowExt, Shutdown};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link, Room};
-use crate::moves::{IN, feed_in, feed_out, push, tape_in, tape_out};
+use crate::moves::{IN, feed_in, feed_out, push, push_up_to, tape_in, tape_out};
 use crate::peer::Peer;
 
 /// Bytes arrive once and in order, none lost, repeated or foreign.
@@ -25,9 +25,11 @@ pub fn read_in_order_once<H: Harness>(case: &Case<H>) {
     // And as fast as it goes.
     let total = feed.at() + 300_000;
     while tape.at() < total {
-        let left = usize::try_from(total - feed.at()).expect("small");
         let mut read = case.step("a read", flow.read());
-        match read.finish_while(|| push(&mut peer, &mut feed, left.min(10_007)) > 0) {
+        match read.finish_while(|| {
+            let to = total.min(feed.at() + 10_007);
+            push_up_to(&mut peer, &mut feed, to)
+        }) {
             Ok(Some(chunk)) => tape.check(&chunk),
             other => panic!("{other:?} came after {} of {total} bytes", tape.at()),
         }

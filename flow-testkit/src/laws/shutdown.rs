@@ -7,7 +7,7 @@ use flow_core::{Bytes, FlowExt, Shutdown, WriteError};
 use crate::case::Case;
 use crate::harness::{Harness, Link};
 use crate::laws::write_end::expect_closed;
-use crate::moves::{MUCH, drain, feed_in, feed_out, pull, push, tape_in, tape_out};
+use crate::moves::{MUCH, drain, feed_in, feed_out, pull, push, push_up_to, tape_in, tape_out};
 
 /// Shuts down, which must succeed.
 #[track_caller]
@@ -71,9 +71,8 @@ pub fn shutdown_write_spares_reading<H: Harness>(case: &Case<H>) {
         other => panic!("a read parked before shutdown(Write) gave {other:?}"),
     }
     while tape.at() < 300_000 {
-        let left = 300_000 - usize::try_from(feed.at()).expect("small");
         let mut read = case.step("a read after shutdown(Write)", flow.read());
-        match read.finish_while(|| push(&mut peer, &mut feed, left) > 0) {
+        match read.finish_while(|| push_up_to(&mut peer, &mut feed, 300_000)) {
             Ok(Some(chunk)) => tape.check(&chunk),
             other => panic!(
                 "after shutdown(Write) a read gave {other:?} at {} bytes",

@@ -6,7 +6,7 @@ use flow_core::{FlowExt, Shutdown};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link};
-use crate::moves::{IN, MUCH, feed_in, feed_out, pull, push, tape_in, tape_out};
+use crate::moves::{IN, MUCH, feed_in, feed_out, pull, push, push_up_to, tape_in, tape_out};
 use crate::step::Step;
 
 /// Reading never delays writing, nor writing reading.
@@ -23,8 +23,7 @@ pub fn tasks_full_duplex<H: Harness>(case: &Case<H>) {
     // A parked write, and reading goes on.
     let mut write = case.park_taken(&flow, &mut out);
     while got.at() < 100_000 {
-        let left = 100_000 - usize::try_from(back.at()).expect("small");
-        match read.finish_while(|| push(&mut peer, &mut back, left) > 0) {
+        match read.finish_while(|| push_up_to(&mut peer, &mut back, 100_000)) {
             Ok(Some(chunk)) => got.check(&chunk),
             other => panic!(
                 "beside a parked write a read gave {other:?} at {} bytes",

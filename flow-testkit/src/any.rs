@@ -1,0 +1,246 @@
+//! Flows of every kind behind one type, so that the laws are compiled once, and not again for each kind.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use flow_core::{Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Switch, WriteError, WriteOp};
+
+use crate::fd::Wires;
+use crate::harness::{Harness, Link, Refused, Room};
+
+/// The error of any flow.
+#[derive(Clone)]
+pub struct AnyError(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Debug for AnyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for AnyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for AnyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// A flow of any kind. The flow inside is that of its harness, and gone when this is.
+pub struct AnyFlow {
+    flow: Rc<dyn Flow<Error = AnyError>>,
+    /// The same flow, for the harness that made it.
+    made: Rc<dyn Any>,
+}
+
+impl AnyFlow {
+    fn new<F: Flow + 'static>(flow: F) -> Self {
+        let made = Rc::new(Inside(flow));
+        Self {
+            flow: Rc::<Inside<F>>::clone(&made),
+            made,
+        }
+    }
+}
+
+impl fmt::Debug for AnyFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyFlow").finish_non_exhaustive()
+    }
+}
+
+/// Gives a flow's errors the common type.
+struct Inside<F>(F);
+
+macro_rules! forward {
+    ($($method:ident($op:ty) -> $output:ty, $error:expr;)*) => {
+        impl<F: Flow> Flow for Inside<F> {
+            type Error = AnyError;
+
+            $(fn $method(&self, cx: &mut Context<'_>, op: &mut $op) -> Poll<$output> {
+                self.0.$method(cx, op).map_err($error)
+            })*
+
+            fn abort(&self) {
+                self.0.abort();
+            }
+        }
+
+        impl Flow for AnyFlow {
+            type Error = AnyError;
+
+            $(fn $method(&self, cx: &mut Context<'_>, op: &mut $op) -> Poll<$output> {
+                self.flow.$method(cx, op)
+            })*
+
+            fn abort(&self) {
+                self.flow.abort();
+            }
+        }
+    };
+}
+
+forward! {
+    poll_read(ReadOp) -> Result<Option<Bytes>, AnyError>, any;
+    poll_write(WriteOp) -> Result<(), WriteError<AnyError>>, any_write;
+    poll_flush(FlushOp) -> Result<(), WriteError<AnyError>>, any_write;
+    poll_shutdown(ShutdownOp) -> Result<(), WriteError<AnyError>>, any_write;
+    poll_close(CloseOp) -> Result<(), WriteError<AnyError>>, any_write;
+}
+
+fn any<E: Error + Send + Sync + 'static>(error: E) -> AnyError {
+    AnyError(Arc::new(error))
+}
+
+fn any_write<E: Error + Send + Sync + 'static>(error: WriteError<E>) -> WriteError<AnyError> {
+    error.map(any)
+}
+
+/// A harness of any kind.
+pub struct AnyHarness(Box<dyn Erased>);
+
+impl AnyHarness {
+    /// This harness, made anew.
+    #[must_use]
+    pub fn of<H: Harness + Default>() -> Self {
+        Self(Box::new(H::default()))
+    }
+}
+
+impl fmt::Debug for AnyHarness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyHarness").finish_non_exhaustive()
+    }
+}
+
+/// A [`Harness`] without its type of flow.
+trait Erased: 'static {
+    fn pair(&self) -> (AnyFlow, AnyFlow);
+    fn over(&self, fd: OwnedFd) -> Option<AnyFlow>;
+    fn wires(&self) -> Wires;
+    fn link(&self, room: Room) -> Link<AnyFlow>;
+    fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<AnyFlow, OwnedFd>>;
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<AnyFlow>, Refused>>;
+    fn failing(&self) -> Option<AnyFlow>;
+    fn turn(&self) -> bool;
+    fn enter(&self, call: &mut dyn FnMut());
+    fn end_runtime(&self) -> bool;
+    fn abort_elsewhere(&self, flow: &AnyFlow) -> bool;
+    fn allocated(&self) -> Option<usize>;
+}
+
+impl<H: Harness> Erased for H {
+    fn pair(&self) -> (AnyFlow, AnyFlow) {
+        let (here, there) = Harness::pair(self);
+        (AnyFlow::new(here), AnyFlow::new(there))
+    }
+
+    fn over(&self, fd: OwnedFd) -> Option<AnyFlow> {
+        Harness::over(self, fd).map(AnyFlow::new)
+    }
+
+    fn wires(&self) -> Wires {
+        Harness::wires(self)
+    }
+
+    fn link(&self, room: Room) -> Link<AnyFlow> {
+        Harness::link(self, room).map(AnyFlow::new)
+    }
+
+    fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<AnyFlow, OwnedFd>> {
+        Harness::over_with(self, fd, switch).map(|made| made.map(AnyFlow::new))
+    }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<AnyFlow>, Refused>> {
+        Harness::link_with(self, switch).map(|made| made.map(|link| link.map(AnyFlow::new)))
+    }
+
+    fn failing(&self) -> Option<AnyFlow> {
+        Harness::failing(self).map(AnyFlow::new)
+    }
+
+    fn turn(&self) -> bool {
+        Harness::turn(self)
+    }
+
+    fn enter(&self, call: &mut dyn FnMut()) {
+        Harness::enter(self, call);
+    }
+
+    fn end_runtime(&self) -> bool {
+        Harness::end_runtime(self)
+    }
+
+    fn abort_elsewhere(&self, flow: &AnyFlow) -> bool {
+        let Inside(flow) = flow.made.downcast_ref().expect("a flow of this harness");
+        Harness::abort_elsewhere(self, flow)
+    }
+
+    fn allocated(&self) -> Option<usize> {
+        Harness::allocated(self)
+    }
+}
+
+impl Harness for AnyHarness {
+    type Flow = AnyFlow;
+
+    fn pair(&self) -> (AnyFlow, AnyFlow) {
+        self.0.pair()
+    }
+
+    fn over(&self, fd: OwnedFd) -> Option<AnyFlow> {
+        self.0.over(fd)
+    }
+
+    fn wires(&self) -> Wires {
+        self.0.wires()
+    }
+
+    fn link(&self, room: Room) -> Link<AnyFlow> {
+        self.0.link(room)
+    }
+
+    fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<AnyFlow, OwnedFd>> {
+        self.0.over_with(fd, switch)
+    }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<AnyFlow>, Refused>> {
+        self.0.link_with(switch)
+    }
+
+    fn failing(&self) -> Option<AnyFlow> {
+        self.0.failing()
+    }
+
+    fn turn(&self) -> bool {
+        self.0.turn()
+    }
+
+    fn enter<R>(&self, call: impl FnOnce() -> R) -> R {
+        let (mut call, mut result) = (Some(call), None);
+        self.0
+            .enter(&mut || result = call.take().map(|call| call()));
+        result.expect("a harness runs what it is given")
+    }
+
+    fn end_runtime(&self) -> bool {
+        self.0.end_runtime()
+    }
+
+    fn abort_elsewhere(&self, flow: &AnyFlow) -> bool {
+        self.0.abort_elsewhere(flow)
+    }
+
+    fn allocated(&self) -> Option<usize> {
+        self.0.allocated()
+    }
+}
