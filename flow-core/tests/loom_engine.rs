@@ -8,10 +8,14 @@ mod model;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use flow_core::memory::{self, MemoryFlow, Received, Wire};
-use flow_core::{Engine, Flow, FlowExt, PeerEnd, ReadOp, Transport, WriteError, WriteOp};
+use flow_core::{
+    Bytes, Chunks, Engine, Flow, FlowExt, FlushOp, PeerEnd, ReadOp, Shutdown, Switch, Transport,
+    WriteError, WriteOp,
+};
+use loom::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use loom::thread;
 
 use model::block_on;
@@ -204,7 +208,7 @@ impl Transport for Blind {
         &self,
         rx: &mut Self::Rx,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<flow_core::Bytes>, Self::Error>> {
+    ) -> Poll<Result<Option<Bytes>, Self::Error>> {
         self.0.poll_recv(rx, cx)
     }
 
@@ -212,7 +216,7 @@ impl Transport for Blind {
         &self,
         tx: &mut Self::Tx,
         cx: &mut Context<'_>,
-        data: &mut flow_core::Chunks,
+        data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<Self::Error>>> {
         assert!(!tx.1, "asked to send after the end");
         self.0.poll_send(&mut tx.0, cx, data)
@@ -237,17 +241,17 @@ impl Transport for Blind {
 }
 
 #[test]
-fn close_reads_ahead_beside_a_reader() {
+fn close_reads_ahead_up_to_the_end() {
     model::run(
-        "close_reads_ahead_beside_a_reader",
+        "close_reads_ahead_up_to_the_end",
         || {
             let (flow, mut wire) = blind(4);
             let closing = Arc::clone(&flow);
             let closer = thread::spawn(move || block_on(closing.close()));
             wire.send(b"x");
             wire.end();
-            assert_eq!(block_on(flow.read()).unwrap().as_deref(), Some(&b"x"[..]));
             assert_eq!(closer.join().unwrap(), Ok(()));
+            assert_eq!(block_on(flow.read()).unwrap().as_deref(), Some(&b"x"[..]));
             assert_eq!(block_on(flow.read()).unwrap(), None);
         },
         &["reading_ahead_wakes_nobody"],
@@ -262,7 +266,7 @@ fn a_write_is_refused_or_sent_when_it_meets_a_shutdown() {
             let (flow, mut wire) = blind(4);
             let writing = Arc::clone(&flow);
             let writer = thread::spawn(move || block_on(writing.write("x")));
-            let mut shutdown = pin!(flow.shutdown(flow_core::Shutdown::Write));
+            let mut shutdown = pin!(flow.shutdown(Shutdown::Write));
             block_on(&mut shutdown).unwrap();
             let written = writer.join().unwrap();
             let mut buffer = [0; 4];
@@ -276,5 +280,301 @@ fn a_write_is_refused_or_sent_when_it_meets_a_shutdown() {
             }
         },
         &["shutdown_refuses_late"],
+    );
+}
+
+#[test]
+fn what_a_close_reads_ahead_reaches_a_reader() {
+    model::run(
+        "what_a_close_reads_ahead_reaches_a_reader",
+        || {
+            let (flow, mut wire) = blind(4);
+            let (reading, closing) = (Arc::clone(&flow), flow);
+            let reader = thread::spawn(move || block_on(reading.read()).unwrap());
+            let closer = thread::spawn(move || block_on(closing.close()));
+            wire.send(b"x");
+            // Nothing more comes before the read is done: no second wake makes up for a lost one.
+            assert_eq!(reader.join().unwrap().as_deref(), Some(&b"x"[..]));
+            wire.end();
+            assert_eq!(closer.join().unwrap(), Ok(()));
+        },
+        &["read_ahead_leaves_the_line_armed"],
+    );
+}
+
+#[test]
+fn a_woken_head_that_is_dropped_beside_a_read_ahead_hands_its_wake_on() {
+    model::run_within(
+        2,
+        "a_woken_head_that_is_dropped_beside_a_read_ahead_hands_its_wake_on",
+        || {
+            let (flow, mut wire) = blind(4);
+            let (mut head, mut second) = (ReadOp::new(), flow.read());
+            assert!(flow.poll_read(&mut noop(), &mut head).is_pending());
+            assert!(pin!(&mut second).poll(&mut noop()).is_pending());
+            let closing = Arc::clone(&flow);
+            let closer = thread::spawn(move || block_on(closing.close()));
+            let dropping = thread::spawn(move || drop(head));
+            wire.send(b"x");
+            assert_eq!(block_on(second).unwrap().as_deref(), Some(&b"x"[..]));
+            dropping.join().unwrap();
+            wire.end();
+            assert_eq!(closer.join().unwrap(), Ok(()));
+        },
+        &["read_ahead_leaves_the_line_armed"],
+    );
+}
+
+#[test]
+fn a_close_goes_on_with_what_shutdown_read_did_not_discard() {
+    model::run(
+        "a_close_goes_on_with_what_shutdown_read_did_not_discard",
+        || {
+            let (flow, mut wire) = blind(8);
+            for chunk in [b"1", b"2", b"3", b"4", b"5"] {
+                wire.send(chunk);
+            }
+            wire.end();
+            let closing = Arc::clone(&flow);
+            let closer = thread::spawn(move || block_on(closing.close()));
+            block_on(flow.shutdown(Shutdown::Read)).unwrap();
+            assert_eq!(closer.join().unwrap(), Ok(()));
+        },
+        &["discarding_is_not_passed_on"],
+    );
+}
+
+#[test]
+fn a_write_goes_on_with_what_shutdown_read_did_not_discard() {
+    model::run(
+        "a_write_goes_on_with_what_shutdown_read_did_not_discard",
+        || {
+            let (flow, mut wire) = shared(3);
+            block_on(flow.write("abc")).unwrap();
+            for chunk in [b"1", b"2", b"3"] {
+                wire.send(chunk);
+            }
+            let writing = Arc::clone(&flow);
+            let writer = thread::spawn(move || block_on(writing.write("d")).unwrap());
+            block_on(flow.shutdown(Shutdown::Read)).unwrap();
+            // The peer reads only once it has sent all of this.
+            let mut unsent = 3;
+            while unsent > 0 {
+                match wire.send(b"x") {
+                    0 => thread::yield_now(),
+                    sent => unsent -= sent,
+                }
+            }
+            assert_eq!(take(&mut wire, 4), b"abcd");
+            writer.join().unwrap();
+        },
+        &["discarding_is_not_passed_on"],
+    );
+}
+
+/// A flow in memory that answers each chunk with one byte: owed until the next send, which puts it in a buffer inside.
+struct Answering {
+    below: memory::Memory,
+    owes: AtomicBool,
+}
+
+fn answering(capacity: usize) -> (Arc<Engine<Answering>>, Wire) {
+    let (flow, wire) = memory::with_wire(capacity);
+    let parts = flow.into_parts().unwrap();
+    let transport = Answering {
+        below: parts.transport,
+        owes: AtomicBool::new(false),
+    };
+    let tx = (parts.tx, Chunks::new());
+    (Arc::new(Engine::new(transport, parts.rx, tx)), wire)
+}
+
+impl Transport for Answering {
+    type Error = memory::MemoryError;
+    type Rx = memory::Rx;
+    type Tx = (memory::Tx, Chunks);
+
+    fn poll_recv(
+        &self,
+        rx: &mut Self::Rx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Self::Error>> {
+        let received = self.below.poll_recv(rx, cx);
+        if let Poll::Ready(Ok(Some(_))) = received {
+            self.owes.store(true, SeqCst);
+        }
+        received
+    }
+
+    fn poll_send(
+        &self,
+        (tx, answer): &mut Self::Tx,
+        cx: &mut Context<'_>,
+        data: &mut Chunks,
+    ) -> Poll<Result<(), WriteError<Self::Error>>> {
+        if self.owes.swap(false, SeqCst) {
+            *answer = Bytes::from_static(b"!").into();
+        }
+        if !answer.is_empty() {
+            ready!(self.below.poll_send(tx, cx, answer))?;
+        }
+        self.below.poll_send(tx, cx, data)
+    }
+
+    fn poll_finish(
+        &self,
+        (tx, _): &mut Self::Tx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError<Self::Error>>> {
+        self.below.poll_finish(tx, cx)
+    }
+
+    fn owes(&self) -> bool {
+        self.owes.load(SeqCst)
+    }
+
+    fn abort(&self, torn: bool) {
+        self.below.abort(torn);
+    }
+}
+
+#[test]
+fn what_is_owed_leaves_beside_a_reader_and_a_flush() {
+    model::run_within(
+        2,
+        "what_is_owed_leaves_beside_a_reader_and_a_flush",
+        || {
+            let (flow, mut wire) = answering(1);
+            block_on(flow.write("x")).unwrap();
+            wire.send(b"?");
+            let (reading, flushing) = (Arc::clone(&flow), flow);
+            let reader = thread::spawn(move || {
+                assert!(block_on(reading.read()).unwrap().is_some());
+                assert!(block_on(reading.read()).unwrap().is_none());
+            });
+            let flusher = thread::spawn(move || block_on(flushing.flush()).unwrap());
+            assert_eq!(take(&mut wire, 2), b"x!");
+            wire.end();
+            reader.join().unwrap();
+            flusher.join().unwrap();
+        },
+        &["owed_is_not_flushed"],
+    );
+}
+
+#[test]
+fn a_reader_takes_over_from_a_flush_that_is_dropped() {
+    model::run_within(
+        2,
+        "a_reader_takes_over_from_a_flush_that_is_dropped",
+        || {
+            let (flow, mut wire) = shared(1);
+            let mut write = WriteOp::from("ab");
+            assert!(flow.poll_write(&mut noop(), &mut write).is_pending());
+            drop(write);
+            let mut flush = FlushOp::new();
+            assert!(flow.poll_flush(&mut noop(), &mut flush).is_pending());
+            let reader = thread::spawn(move || block_on(flow.read()).unwrap());
+            let dropping = thread::spawn(move || drop(flush));
+            assert_eq!(take(&mut wire, 2), b"ab");
+            wire.send(b"x");
+            assert_eq!(reader.join().unwrap().as_deref(), Some(&b"x"[..]));
+            dropping.join().unwrap();
+        },
+        &["leave_ends_the_work"],
+    );
+}
+
+#[test]
+fn a_reader_takes_over_from_a_taken_write_that_is_dropped() {
+    model::run_within(
+        2,
+        "a_reader_takes_over_from_a_taken_write_that_is_dropped",
+        || {
+            let (flow, mut wire) = shared(1);
+            let mut write = WriteOp::from("ab");
+            assert!(flow.poll_write(&mut noop(), &mut write).is_pending());
+            let reader = thread::spawn(move || block_on(flow.read()).unwrap());
+            let dropping = thread::spawn(move || drop(write));
+            assert_eq!(take(&mut wire, 2), b"ab");
+            wire.send(b"x");
+            assert_eq!(reader.join().unwrap().as_deref(), Some(&b"x"[..]));
+            dropping.join().unwrap();
+        },
+        &["leave_ends_the_work"],
+    );
+}
+
+#[test]
+fn an_abort_ends_a_close() {
+    model::run(
+        "an_abort_ends_a_close",
+        || {
+            let (flow, mut wire) = shared(4);
+            let closing = Arc::clone(&flow);
+            let closer = thread::spawn(move || block_on(closing.close()));
+            flow.abort();
+            assert_eq!(closer.join().unwrap(), Err(WriteError::Closed));
+            assert_eq!(wire.send(b"x"), 0);
+            assert_eq!(wire.recv(&mut [0; 4]), Received::End);
+        },
+        &["abort_wakes_nobody"],
+    );
+}
+
+#[test]
+fn an_abort_beside_a_read_releases_the_transport() {
+    model::run(
+        "an_abort_beside_a_read_releases_the_transport",
+        || {
+            let (flow, mut wire) = shared(4);
+            let reading = Arc::clone(&flow);
+            let reader = thread::spawn(move || block_on(reading.read()));
+            flow.abort();
+            assert!(reader.join().unwrap().is_err());
+            assert_eq!(wire.send(b"x"), 0);
+        },
+        &["reader_forgets_the_abort"],
+    );
+}
+
+#[test]
+fn an_abort_beside_into_parts_is_an_abort_or_too_late() {
+    model::run(
+        "an_abort_beside_into_parts_is_an_abort_or_too_late",
+        || {
+            let (flow, mut wire) = memory::with_wire(4);
+            let switch = Switch::new();
+            flow.attach(&switch).unwrap();
+            let turned = thread::spawn(move || block_on(switch.turn_off()).unwrap());
+            let parts = flow.into_parts();
+            turned.join().unwrap();
+            let seen = wire.recv(&mut [0; 4]);
+            match parts {
+                Ok(_parts) => assert_eq!(seen, Received::Nothing),
+                Err(flow) => {
+                    assert_eq!(seen, Received::End);
+                    assert!(block_on(flow.read()).is_err());
+                }
+            }
+        },
+        &["taken_apart_without_a_last_look"],
+    );
+}
+
+#[test]
+fn a_write_that_another_thread_completes_before_it_parks_is_woken() {
+    model::run(
+        "a_write_that_another_thread_completes_before_it_parks_is_woken",
+        || {
+            let (flow, mut wire) = shared(1);
+            let writing = Arc::clone(&flow);
+            let writer = thread::spawn(move || block_on(writing.write("ab")).unwrap());
+            assert_eq!(take(&mut wire, 1), b"a");
+            let _ = pin!(flow.flush()).poll(&mut noop());
+            assert_eq!(take(&mut wire, 1), b"b");
+            writer.join().unwrap();
+        },
+        &["park_misses_being_served"],
     );
 }

@@ -10,6 +10,10 @@ pub const BOUND: usize = 16 * 1024 * 1024;
 
 /// The peer sends what it can of the next `len` bytes; how many it could send.
 pub fn push(peer: &mut dyn Peer, feed: &mut Feed, len: usize) -> usize {
+    if len == 0 {
+        // A peer that is a flow may have taken more than it has sent: it goes on.
+        peer.send(&[]);
+    }
     let mut left = len;
     while left > 0 {
         let next = feed.peek(left.min(16 * 1024));

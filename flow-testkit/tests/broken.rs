@@ -2,11 +2,13 @@
 
 mod heap;
 
+use std::fmt::Write as _;
 use std::panic;
 use std::time::Duration;
 
-use flow_testkit::Verdict;
 use flow_testkit::broken::{self, Broken, Expect};
+use flow_testkit::memory::Memory;
+use flow_testkit::{Law, Verdict, laws};
 
 /// What is wrong with the verdict, if anything is.
 fn complaint(broken: &Broken, verdict: &Verdict) -> Option<String> {
@@ -33,4 +35,36 @@ fn every_broken_flow_is_rejected_for_the_stated_reason() {
         .collect();
     panic::set_hook(hook);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Which laws reject which broken flow: one fault should not look like many. Prints a table; takes minutes.
+#[test]
+#[ignore = "prints a table for people"]
+fn kill_matrix() {
+    broken::count_heap_with(heap::allocated);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let mut table = String::new();
+    for broken in broken::all() {
+        let laws = laws::all::<Memory>();
+        let rejects = |law: &Law<Memory>| {
+            let verdict = broken.run_law(law.name, Duration::from_millis(500));
+            // A law that cannot be asked has not been asked.
+            let asked = |why: &str| !why.contains("this law needs");
+            match verdict {
+                Verdict::Kept => None,
+                Verdict::Broken(why) | Verdict::Hang(why) => asked(&why).then_some(law.name),
+            }
+        };
+        let rejected: Vec<_> = laws.iter().filter_map(rejects).collect();
+        let _ = writeln!(
+            table,
+            "{:2} {}: {}",
+            rejected.len(),
+            broken.name,
+            rejected.join(" ")
+        );
+    }
+    panic::set_hook(hook);
+    println!("{table}");
 }

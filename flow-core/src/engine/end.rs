@@ -152,6 +152,7 @@ impl<T: Transport> Engine<T> {
                 tx,
             }),
             // Aborted by that switch at the last moment.
+            _ if mutant!("taken_apart_without_a_last_look") => unreachable!("no longer whole"),
             _ => Err(unclose(Arc::new(inner))),
         }
     }

@@ -149,7 +149,7 @@ impl Line {
                         waiters.queue[i].task = task;
                         std::mem::swap(&mut waiters.queue[i].waker, &mut waker);
                     } else {
-                        served = true;
+                        served = !mutant!("park_misses_being_served");
                     }
                     key
                 }

@@ -179,7 +179,7 @@ impl Leave for Lines {
             self.write.wake_next();
         }
         // Who leaves may have been the one to go on with what is under way on the write side.
-        if !woken && self.is_unattended() {
+        if !woken && self.is_unattended() && !mutant!("leave_ends_the_work") {
             self.read.wake_next();
         }
     }

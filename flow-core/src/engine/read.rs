@@ -7,12 +7,14 @@ use bytes::Bytes;
 
 use super::lines::{Which, flag};
 use super::{ASKS_PER_POLL, Inner, READY_IN_A_ROW};
+use crate::mutant::mutant;
 use crate::section::{self, Section};
 use crate::sync::lock;
 use crate::{Aborted, ReadOp, Transport};
 
-/// How much a close may hold that nobody has read: it asks for more only up to this, to see an end that is next.
-const AHEAD: usize = 64 * 1024;
+/// How much a close may hold that nobody has read: it asks for more only up to this, to see an end that is next. Under the model
+/// checker one byte, so that models get there.
+const AHEAD: usize = if cfg!(loom) { 1 } else { 64 * 1024 };
 
 /// The receiving direction, under its lock.
 pub(super) struct Receiving<T: Transport> {
@@ -104,7 +106,7 @@ impl<T: Transport> Inner<T> {
         } else if waiting {
             lines.read.wake_next();
         }
-        if lines.has(flag::ABORTED) {
+        if lines.has(flag::ABORTED) && !mutant!("reader_forgets_the_abort") {
             self.release();
         }
         self.settle_owed();
@@ -127,7 +129,7 @@ impl<T: Transport> Inner<T> {
         if lines.has(flag::ABORTED | flag::READ_SHUT | flag::READ_ENDED) || lines.is_unattended() {
             section::wake(cx.waker().clone());
         }
-        if lines.has(flag::ABORTED) {
+        if lines.has(flag::ABORTED) && !mutant!("reader_forgets_the_abort") {
             self.release();
         }
     }
@@ -230,7 +232,7 @@ impl<T: Transport> Inner<T> {
             }
         }
         // While anything is held for the readers the line is not armed: the transport's wake is not what they wait for.
-        if !rx.ahead.is_empty() {
+        if !rx.ahead.is_empty() && !mutant!("read_ahead_leaves_the_line_armed") {
             self.lines.read.disarm();
             self.lines.read.wake_next();
         }
@@ -265,7 +267,7 @@ impl<T: Transport> Inner<T> {
 
     /// Stopped before the transport answered pending: whoever is parked on the discarding goes on.
     fn pass_discarding_on(&self) {
-        if self.has_input_to_discard() {
+        if self.has_input_to_discard() && !mutant!("discarding_is_not_passed_on") {
             self.lines.close.wake_all();
             self.lines.write.wake_next();
         }

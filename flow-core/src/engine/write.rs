@@ -298,7 +298,9 @@ impl<T: Transport> Inner<T> {
             };
             match polled {
                 Poll::Pending => {
-                    tx.unflushed |= sending && tx.taken.is_none();
+                    if sending && tx.taken.is_none() && !mutant!("owed_is_not_flushed") {
+                        tx.unflushed = true;
+                    }
                     self.lines.set(flag::BUSY);
                     return Poll::Pending;
                 }

@@ -15,13 +15,22 @@ use loom::sync::{Condvar, Mutex};
 /// Names the fault in the process that has it.
 const FAULT: &str = "FLOW_FAULT";
 
+/// How many switches between threads that no thread asked for a model goes through, where it does not say so itself.
+const PREEMPTIONS: usize = 3;
+
 /// Checks `model`, and that it finds each of `faults`. `test` is the path of the test that calls this.
 pub(crate) fn run(test: &str, model: fn(), faults: &[&str]) {
+    run_within(PREEMPTIONS, test, model, faults);
+}
+
+/// The same for a model that would take too long otherwise, or finds its fault only later.
+#[allow(dead_code, reason = "not every model needs a bound of its own")]
+pub(crate) fn run_within(preemptions: usize, test: &str, model: fn(), faults: &[&str]) {
     if let Ok(fault) = std::env::var(FAULT) {
         mutant::set(String::leak(fault));
-        return check(model);
+        return check(preemptions, model);
     }
-    check(model);
+    check(preemptions, model);
     for fault in faults {
         let output = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact"])
@@ -35,10 +44,10 @@ pub(crate) fn run(test: &str, model: fn(), faults: &[&str]) {
     }
 }
 
-/// Every order of the threads with at most three switches that no thread asked for.
-fn check(model: fn()) {
+/// Every order of the threads with at most so many switches that no thread asked for.
+fn check(preemptions: usize, model: fn()) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(preemptions);
     builder.check(model);
 }
 

@@ -27,7 +27,7 @@ pub(super) fn all() -> Vec<Broken> {
             "were accepted while the peer does not read",
         ),
         flow::<RoomWakesNobody>("write_resumes_with_room", "a large write is asleep"),
-        naive::flow::<ForgetsTheRest>("write_calls_in_order", "the peer got bytes"),
+        naive::flow::<ForgetsTheRest>("write_calls_in_order", "the peer got foreign bytes"),
         flow::<LoopOfWrites>("write_whole_under_concurrency", "was cut by another write"),
         flow::<StopsAtIovMax>("writev_any_count", "bytes that should arrive is asleep"),
         flow::<FirstBufferOnly>("writev_empty_entries", "bytes that should arrive is asleep"),

@@ -7,7 +7,7 @@ use flow_core::{Bytes, Flow, FlowExt, Shutdown};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link, Room};
-use crate::moves::{IN, feed_in, feed_out, push, push_up_to, tape_in, tape_out};
+use crate::moves::{IN, feed_in, feed_out, push_up_to, tape_in, tape_out};
 use crate::peer::Peer;
 
 /// Bytes arrive once and in order, none lost, repeated or foreign.
