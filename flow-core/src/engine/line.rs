@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use crate::mutant::mutant;
-use crate::section;
+use crate::section::{self, Section};
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 /// The bit of [`Line::state`] that says "armed". The rest counts those who wait.
@@ -236,10 +236,11 @@ impl Line {
 
     /// Wakes everybody. Says whether anybody waits.
     pub(super) fn wake_all(&self) -> bool {
+        // Ends after unlocking: nothing runs under the lock.
+        let _section = Section::enter();
         let mut waiters = lock(&self.waiters);
         let mut woken = false;
         for waiter in &mut waiters.queue {
-            // In a section, so that nothing runs under the lock.
             if let Some(waker) = waiter.waker.take() {
                 section::wake(waker);
                 woken = true;

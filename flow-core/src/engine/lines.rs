@@ -5,7 +5,6 @@ use std::task::{Wake, Waker};
 
 use super::line::Line;
 use crate::mutant::mutant;
-use crate::section::Section;
 use crate::sync::{AtomicU32, Ordering};
 use crate::{Leave, Place};
 
@@ -130,7 +129,6 @@ impl Lines {
 
     /// The transport may be able to send: the write whose turn it is goes on; where nobody waits, a parked read does the work.
     fn write_event(&self) {
-        let _section = Section::enter();
         let mut attended = self.write.fire();
         attended |= !self.close.is_empty() && self.close.wake_all();
         if !attended && self.has(flag::BUSY) && !mutant!("reader_does_not_drive") {
@@ -140,7 +138,6 @@ impl Lines {
 
     /// The transport may have received: the read whose turn it is goes on, and whoever reads for another reason.
     fn read_event(&self) {
-        let _section = Section::enter();
         self.read.fire();
         let flags = self.flags();
         let waking = !mutant!("reading_ahead_wakes_nobody");
@@ -154,7 +151,6 @@ impl Lines {
 
     /// The transport may know that the peer has ended.
     fn peer_event(&self) {
-        let _section = Section::enter();
         self.close.wake_all();
     }
 
@@ -168,7 +164,6 @@ impl Lines {
 
 impl Leave for Lines {
     fn leave(&self, key: u64) {
-        let _section = Section::enter();
         let line = match key & ((1 << BITS) - 1) {
             0 => &self.read,
             1 => &self.write,

@@ -1,0 +1,13 @@
+//! Rules of the engine that no law of a flow can see from outside: they need a transport that does odd things at odd moments.
+#![cfg(feature = "std")]
+
+mod discarding;
+mod foreign_code;
+mod handing_on;
+mod owed;
+#[path = "../script/mod.rs"]
+mod script;
+#[path = "../step/mod.rs"]
+mod step;
+mod yielding;
+mod taking;
