@@ -304,8 +304,7 @@ fn what_a_close_reads_ahead_reaches_a_reader() {
 
 #[test]
 fn a_woken_head_that_is_dropped_beside_a_read_ahead_hands_its_wake_on() {
-    model::run_within(
-        2,
+    model::run(
         "a_woken_head_that_is_dropped_beside_a_read_ahead_hands_its_wake_on",
         || {
             let (flow, mut wire) = blind(4);
@@ -314,10 +313,9 @@ fn a_woken_head_that_is_dropped_beside_a_read_ahead_hands_its_wake_on() {
             assert!(pin!(&mut second).poll(&mut noop()).is_pending());
             let closing = Arc::clone(&flow);
             let closer = thread::spawn(move || block_on(closing.close()));
-            let dropping = thread::spawn(move || drop(head));
             wire.send(b"x");
+            drop(head);
             assert_eq!(block_on(second).unwrap().as_deref(), Some(&b"x"[..]));
-            dropping.join().unwrap();
             wire.end();
             assert_eq!(closer.join().unwrap(), Ok(()));
         },
@@ -346,7 +344,8 @@ fn a_close_goes_on_with_what_shutdown_read_did_not_discard() {
 
 #[test]
 fn a_write_goes_on_with_what_shutdown_read_did_not_discard() {
-    model::run(
+    model::run_within(
+        2,
         "a_write_goes_on_with_what_shutdown_read_did_not_discard",
         || {
             let (flow, mut wire) = shared(3);

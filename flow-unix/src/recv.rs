@@ -24,7 +24,7 @@ const SPARE: usize = 4;
 /// How much the next receive asks for, by what came before.
 ///
 /// Nothing else is kept between receives: an idle flow holds no buffer. Short messages are received into the thread's scratch buffer
-/// and copied into memory of just their length, so a chunk that is kept never keeps others in memory.
+/// and copied into a rolling block of the thread's, the smaller the shorter they are, so a chunk that is kept keeps few others in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Estimate {
     /// 0 while messages fit into the scratch buffer.
@@ -104,7 +104,7 @@ fn receive_short(fd: BorrowedFd<'_>, kind: Kind) -> Result<Received, Errno> {
             ),
         };
         Ok(Received {
-            chunk: Bytes::copy_from_slice(&buffer[..len]),
+            chunk: scratch::carve(&buffer[..len]),
             room: buffer.len(),
             drained: 0 < len && len < buffer.len() && whole && kind.short_read_drains(),
         })

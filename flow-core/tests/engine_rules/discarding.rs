@@ -13,7 +13,10 @@ const MANY: usize = 300;
 fn shutdown_read_tells_a_parked_close() {
     let script = Script::default();
     let flow = script.flow();
-    script.state().input.push_back(vec![0; 64 * 1024 + 1].into());
+    script
+        .state()
+        .input
+        .push_back(vec![0; 64 * 1024 + 1].into());
     script.state().input.extend(vec!["x".into(); MANY]);
     script.state().peer_ended = true;
     let wakes = Wakes::new();

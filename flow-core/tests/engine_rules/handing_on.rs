@@ -41,7 +41,10 @@ fn read_ahead_wakes_a_read_that_is_about_to_park() {
             script.arrives("x");
             let waker = Wakes::new().into();
             let cx = &mut std::task::Context::from_waker(&waker);
-            assert!(flow.poll_close(cx, &mut closing.lock().unwrap()).is_pending());
+            assert!(
+                flow.poll_close(cx, &mut closing.lock().unwrap())
+                    .is_pending()
+            );
         }
     });
     let wakes = Wakes::new();
@@ -66,7 +69,7 @@ fn a_read_hands_the_transport_back_to_a_close_that_reads_ahead() {
     assert!(poll(&wakes, &mut close).is_pending());
     script.peer_ends();
     assert!(wakes.take() > 0);
-    assert_eq!(ready(close), Ok(()));
+    ready(close).unwrap();
 }
 
 /// A taken write that its task keeps unpolled is driven by the read that the task waits in, at every event.

@@ -9,5 +9,5 @@ mod owed;
 mod script;
 #[path = "../step/mod.rs"]
 mod step;
-mod yielding;
 mod taking;
+mod yielding;

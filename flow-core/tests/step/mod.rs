@@ -1,4 +1,5 @@
 //! Polling by hand, with wakers that count.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::pin::Pin;
 use std::sync::Arc;
