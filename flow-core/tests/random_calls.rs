@@ -8,7 +8,7 @@
 //! - *Nobody spins.* It takes a bounded number of polls to get there.
 //! - *Reads are in order*, none lost and none twice.
 //! - *Writes are whole.* What was sent is some of the writes one after the other, each in one piece; those that were taken are among them.
-//! - *All comes to an end* once the peer has ended and there is room for everything.
+//! - *All comes to an end*, and what is owed leaves, once the peer has ended and there is room for everything.
 //!
 //! This is so with one task for each call, and with one task for all of them, which polls the last that it made and keeps the others.
 //!
@@ -456,6 +456,8 @@ impl Run {
         self.call(Op::Flush(FlushOp::new()));
         self.settle();
         assert!(self.calls.is_empty(), "the last flush is never ready");
+        let holds_back = self.script.state().holds_back();
+        assert!(!holds_back, "flushed, and not all that is owed has left");
     }
 
     /// What was sent is writes one after the other, each in one piece, with all that were taken among them.

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::case::{Case, Progress};
 use crate::harness::{Harness, Need};
@@ -91,12 +91,21 @@ impl<H: Harness> Law<H> {
             .name(self.name.to_owned())
             .spawn(body)
             .expect("a thread for the law");
+        let begun = Instant::now();
         loop {
             let steps = progress.steps();
             // Longer than the law's own watchdog, which knows more.
             match verdict.recv_timeout(watchdog.mul_f32(1.5)) {
                 Ok(verdict) => return verdict,
-                Err(RecvTimeoutError::Timeout) if progress.steps() != steps => {}
+                Err(RecvTimeoutError::Timeout) if progress.steps() != steps => {
+                    // Steps without end are no progress.
+                    if begun.elapsed() > watchdog * 20 {
+                        return Verdict::Hang(format!(
+                            "{HANG} in steps without end, at {}",
+                            progress.at()
+                        ));
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     return Verdict::Hang(format!("{HANG} inside a call, at {}", progress.at()));
                 }

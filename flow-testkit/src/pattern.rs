@@ -159,9 +159,10 @@ impl Tape {
     ///
     /// # Panics
     ///
-    /// If they are not the pattern's.
+    /// If they are not the pattern's, or none.
     #[track_caller]
     pub fn check(&mut self, seen: &[u8]) {
+        assert!(!seen.is_empty(), "{} got an empty chunk", self.who);
         if let Some(fault) = self.pattern.diagnose(self.at, seen) {
             panic!("{} got {fault}", self.who);
         }

@@ -76,6 +76,11 @@ impl State {
         Poll::Ready(result)
     }
 
+    /// Whether a pong, or the end of a write, has not left although it still can.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.inside.is_some() || (self.owes && !self.finished)
+    }
+
     /// All that polling can change.
     pub(crate) fn progress(&self) -> (usize, usize, bool, bool, bool) {
         let inside = self.inside.is_some();

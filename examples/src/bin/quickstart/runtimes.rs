@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use flow_core::{BoxFlow, Flow};
+use futures_lite::future;
 
 use crate::report::Row;
 use crate::source::Source;
@@ -36,6 +37,25 @@ where
     Ok(seen)
 }
 
+/// The lines of one runtime.
+struct Rows {
+    runtime: &'static str,
+    source: Arc<Source>,
+    spawn: Spawn,
+    rows: Vec<Row>,
+}
+
+impl Rows {
+    async fn add<F>(&mut self, transport: &'static str, flows: (F, F))
+    where
+        F: Flow + Send + Sync + 'static,
+    {
+        let row = Row::start(self.runtime, transport, self.source.len());
+        let seen = run(flows, &self.source, &row, self.spawn).await;
+        self.rows.push(row.done(seen, &self.source));
+    }
+}
+
 macro_rules! transports {
     ($name:ident, $backend:ident) => {
         async fn $name(
@@ -43,38 +63,33 @@ macro_rules! transports {
             source: Arc<Source>,
             spawn: Spawn,
         ) -> Result<Vec<Row>, Failure> {
-            let mut rows = Vec::new();
-            let mut add = async |transport, flows| {
-                let row = Row::start(runtime, transport, source.len());
-                let seen = run(flows, &source, &row, spawn).await;
-                rows.push(row.done(seen, &source));
+            let rows = Vec::new();
+            let mut table = Rows {
+                runtime,
+                source,
+                spawn,
+                rows,
             };
 
-            add("socketpair", $backend::socketpair()?).await;
+            table.add("socketpair", $backend::socketpair()?).await;
 
             let folder = tempfile::tempdir()?;
-            let listener = $backend::listen_unix(folder.path().join("quickstart"))?;
-            let connected = futures_lite::future::zip(
-                $backend::connect_unix(folder.path().join("quickstart")),
-                listener.accept(),
-            );
-            let (client, server) = connected.await;
-            add("unix listener", (client?, server?.0)).await;
+            let path = folder.path().join("quickstart");
+            let listener = $backend::listen_unix(&path)?;
+            let (client, server) =
+                future::zip($backend::connect_unix(&path), listener.accept()).await;
+            table.add("unix listener", (client?, server?.0)).await;
 
             let listener = $backend::listen_tcp(([127, 0, 0, 1], 0)).await?;
             let address = listener.local_addr()?;
-            let connected =
-                futures_lite::future::zip($backend::connect_tcp(address), listener.accept());
-            let (client, server) = connected.await;
-            add("tcp loopback", (client?, server?.0)).await;
-            drop(add);
+            let (client, server) =
+                future::zip($backend::connect_tcp(address), listener.accept()).await;
+            table.add("tcp loopback", (client?, server?.0)).await;
 
             let (client, server) = $backend::socketpair()?;
             let flows: (BoxFlow<_>, BoxFlow<_>) = (Box::new(client), Box::new(server));
-            let row = Row::start(runtime, "boxed socketpair", source.len());
-            let seen = run(flows, &source, &row, spawn).await;
-            rows.push(row.done(seen, &source));
-            Ok(rows)
+            table.add("boxed socketpair", flows).await;
+            Ok(table.rows)
         }
     };
 }
