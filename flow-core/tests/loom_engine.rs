@@ -466,6 +466,28 @@ fn what_is_owed_leaves_beside_a_reader_and_a_flush() {
 }
 
 #[test]
+fn what_is_owed_leaves_beside_two_readers() {
+    model::run_within(
+        2,
+        "what_is_owed_leaves_beside_two_readers",
+        || {
+            let (flow, mut wire) = answering(1);
+            block_on(flow.write("x")).unwrap();
+            wire.send(b"?");
+            let reading = Arc::clone(&flow);
+            let one = thread::spawn(move || block_on(reading.read()).unwrap());
+            let other = thread::spawn(move || block_on(flow.read()).unwrap());
+            // The read that got the chunk may have gone: the other one sends the answer.
+            assert_eq!(take(&mut wire, 2), b"x!");
+            wire.end();
+            let got = [one, other].map(|reader| reader.join().unwrap().is_some());
+            assert_ne!(got[0], got[1]);
+        },
+        &["busy_is_set_late"],
+    );
+}
+
+#[test]
 fn a_reader_takes_over_from_a_flush_that_is_dropped() {
     model::run_within(
         2,

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use flow_core::mutant;
 use loom::sync::{Condvar, Mutex};
+use loom::thread;
 
 /// Names the fault in the process that has it.
 const FAULT: &str = "FLOW_FAULT";
@@ -61,6 +62,12 @@ struct Sleeper {
 impl Sleeper {
     fn sleep(&self) {
         let mut woken = self.woken.lock().unwrap();
+        if *woken {
+            // Woken before it sleeps: as in an executor's queue, others run first. One of them may be what it waits for.
+            *woken = false;
+            drop(woken);
+            return thread::yield_now();
+        }
         while !*woken {
             woken = self.changed.wait(woken).unwrap();
         }

@@ -95,7 +95,8 @@ impl FlowFault for EmptyChunkForNothing {
 struct ReusesItsBuffer {
     /// As the kernel writes into a buffer that it was given, past the compiler.
     memory: File,
-    last: Cell<Option<(u64, usize)>>,
+    /// The buffer stays its own: whoever keeps the chunk sees it change, and nobody else's memory is written.
+    last: Cell<Option<Bytes>>,
 }
 
 impl Default for ReusesItsBuffer {
@@ -115,14 +116,13 @@ impl FlowFault for ReusesItsBuffer {
     fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
         inside.flow.poll_read(cx, op).map_ok(|chunk| {
             let chunk = Bytes::from(chunk?.to_vec());
-            if let Some((address, len)) = self.last.get() {
-                let again = &chunk[..len.min(chunk.len())];
+            if let Some(last) = self.last.replace(Some(chunk.clone())) {
+                let again = &chunk[..last.len().min(chunk.len())];
+                let address = last.as_ptr().addr() as u64;
                 self.memory
                     .write_all_at(again, address)
                     .expect("writing our own memory");
             }
-            self.last
-                .set(Some((chunk.as_ptr().addr() as u64, chunk.len())));
             Some(chunk)
         })
     }

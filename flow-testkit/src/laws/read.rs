@@ -335,7 +335,7 @@ pub fn read_clean_reset_is_end<H: Harness>(case: &Case<H>) {
     }
 }
 
-/// Heap retained by kept chunks is at most 16 times their bytes plus 64 KiB per flow.
+/// Heap that the flow retains for kept chunks is at most 16 times their bytes plus 64 KiB per flow. (A buffer that the flow hands over as the writer made it is the writer's.)
 pub fn read_retention_bounded<H: Harness>(case: &Case<H>) {
     // Messages of one byte, of which all are kept, or every hundredth; and longer ones, of which a short slice is.
     for (len, every) in [(1, 1), (1, 100), (700, 1), (700, 100)] {
