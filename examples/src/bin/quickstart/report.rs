@@ -122,3 +122,45 @@ fn hex(bytes: &[u8]) -> String {
 const fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "NO" }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn seen(source: &Source) -> Seen {
+        Seen {
+            echoed: source.len(),
+            sum: source.sum,
+            told: Some(source.sum),
+            end: true,
+            closed: true,
+            took: Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn a_row_is_right_only_if_everything_is() {
+        let source = Source::generated();
+        let faults: [fn(&mut Seen); 6] = [
+            |seen| seen.echoed -= 1,
+            |seen| seen.sum[31] ^= 1,
+            |seen| seen.told = None,
+            |seen| seen.told = Some([0; 32]),
+            |seen| seen.end = false,
+            |seen| seen.closed = false,
+        ];
+        let judge = |seen| Row::start("runtime", "transport", source.len()).done(seen, &source);
+        assert!(print(&[judge(Ok(seen(&source)))], &source));
+        for fault in faults {
+            let mut seen = seen(&source);
+            fault(&mut seen);
+            assert!(!print(&[judge(Ok(seen))], &source));
+        }
+        let failed = judge(Err("the wire was cut".into()));
+        assert!(failed.text.ends_with("failed: the wire was cut"));
+        assert!(!print(&[failed], &source));
+        assert!(!print(&[], &source));
+    }
+}
