@@ -32,7 +32,7 @@ use crate::{CloseOp, Flow, FlushOp, Payload, ReadOp, Shutdown, ShutdownOp, Write
 ///         theirs.shutdown(Shutdown::Write).await?;
 ///         assert_eq!(theirs.read().await?.as_deref(), Some(&b"HELLO"[..]));
 ///         assert_eq!(theirs.read().await?, None);
-///         // The other side has ended its writing: ours is over too.
+///         // This side has ended its writing, and says so.
 ///         assert!(theirs.write("more").await.is_err_and(|e| e.is_closed()));
 ///         Ok::<_, WriteError<_>>(())
 ///     };
