@@ -289,10 +289,6 @@ impl<T: Transport> Inner<T> {
                 }
                 return Poll::Ready(Ok(()));
             }
-            if !asked && !mutant!("busy_is_set_late") {
-                // Before the transport is asked: its wake may come at once, and is then passed on to a parked read.
-                self.lines.set(flag::BUSY);
-            }
             asked = true;
             self.lines.write.arm();
             let polled = if sending {

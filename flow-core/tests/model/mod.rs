@@ -25,7 +25,6 @@ pub(crate) fn run(test: &str, model: fn(), faults: &[&str]) {
 }
 
 /// The same for a model that would take too long otherwise, or finds its fault only later.
-#[allow(dead_code, reason = "not every model needs a bound of its own")]
 pub(crate) fn run_within(preemptions: usize, test: &str, model: fn(), faults: &[&str]) {
     if let Ok(fault) = std::env::var(FAULT) {
         mutant::set(String::leak(fault));

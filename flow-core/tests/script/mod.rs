@@ -144,7 +144,7 @@ impl Script {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// On another thread, while the next send is under way.
+    /// On another thread, when a send has left its waker, and has not answered pending yet.
     pub(crate) fn while_sending(&self, meanwhile: impl FnOnce() + Send + 'static) {
         self.state().while_sending = Some(Box::new(meanwhile));
     }
@@ -152,6 +152,14 @@ impl Script {
     /// On another thread, when a read has got a pending answer and is not parked yet: the engine asks then, under no lock, what is owed.
     pub(crate) fn before_parking(&self, meanwhile: impl FnOnce() + Send + 'static) {
         self.state().before_parking = Some(Box::new(meanwhile));
+    }
+
+    fn wait_to_send<R>(&self, mut state: MutexGuard<'_, State>, cx: &Context<'_>) -> Poll<R> {
+        state.sending = Some(cx.waker().clone());
+        let meanwhile = state.while_sending.take();
+        drop(state);
+        run(meanwhile);
+        Poll::Pending
     }
 }
 
@@ -199,8 +207,6 @@ impl Transport for Script {
         cx: &mut Context<'_>,
         data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<SharedError>>> {
-        let meanwhile = self.state().while_sending.take();
-        run(meanwhile);
         let mut state = self.state();
         assert!(!state.finished, "asked to send after the end was signalled");
         if state.putting_off_sends > 0 {
@@ -215,8 +221,7 @@ impl Transport for Script {
         }
         if state.inside.is_some() {
             if !state.drains {
-                state.sending = Some(cx.waker().clone());
-                return Poll::Pending;
+                return self.wait_to_send(state, cx);
             }
             state.pongs += usize::from(state.inside.take() == Some(Inside::Pong));
         }
@@ -227,8 +232,7 @@ impl Transport for Script {
             if state.fails_when_full {
                 return Poll::Ready(Err(WriteError::Closed));
             }
-            state.sending = Some(cx.waker().clone());
-            return Poll::Pending;
+            return self.wait_to_send(state, cx);
         }
         let at_once = if state.at_once == 0 {
             usize::MAX
@@ -241,8 +245,7 @@ impl Transport for Script {
         data.advance(count);
         if data.is_empty() && state.buffers && !state.drains {
             state.inside = Some(Inside::Data);
-            state.sending = Some(cx.waker().clone());
-            return Poll::Pending;
+            return self.wait_to_send(state, cx);
         }
         state.ready(|s| &mut s.sending, Ok(()))
     }
