@@ -5,15 +5,14 @@ use flow_core::{BoxFlow, Flow, FlowExt as _};
 use flow_tokio::{Error, socketpair};
 use tokio::runtime::Builder;
 
+static MESSAGE: &[u8] = &[7; 64];
+
 async fn round_trips<F: Flow<Error = Error>>(near: &F, far: &F, count: usize) {
     for _ in 0..count {
-        near.write(&[7; 64]).await.expect("written");
+        near.write(MESSAGE).await.expect("written");
         let chunk = far.read().await.expect("read").expect("no end yet");
         far.write(chunk).await.expect("written");
-        assert_eq!(
-            near.read().await.expect("read").as_deref(),
-            Some(&[7; 64][..])
-        );
+        assert_eq!(near.read().await.expect("read").as_deref(), Some(MESSAGE));
     }
 }
 
