@@ -147,4 +147,8 @@ impl Transport for Memory {
         self.output.end(torn);
         self.input.refuse();
     }
+
+    fn is_closed(error: &MemoryError) -> bool {
+        matches!(error, MemoryError::Torn)
+    }
 }

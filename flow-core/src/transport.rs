@@ -114,8 +114,8 @@ pub trait Transport: Sized {
         let _ = torn;
     }
 
-    /// Whether this error means to a writer that the peer is gone: the writer then sees [`WriteError::Closed`], while a
-    /// reader still sees the error.
+    /// Whether this error means that the peer is gone: a writer then sees [`WriteError::Closed`], while a reader still sees the
+    /// error, and a close that waits for the peer is done. After any other error of receiving, close fails with it.
     fn is_closed(error: &Self::Error) -> bool {
         let _ = error;
         false

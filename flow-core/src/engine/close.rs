@@ -67,7 +67,7 @@ impl<T: Transport> Inner<T> {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.drive_finish())?;
-            if !self.peer_has_ended(&unasked) {
+            if !self.peer_has_ended(&unasked)? {
                 return Poll::Pending;
             }
             self.lines.set(flag::CLOSED);
@@ -81,31 +81,29 @@ impl<T: Transport> Inner<T> {
     }
 
     /// Whether the peer has ended, as far as can be told now. What is received on the way is kept for the readers.
-    fn peer_has_ended(&self, unasked: &Cell<bool>) -> bool {
+    ///
+    /// An error that says that the peer is gone is an end too; any other, our runtime's end for one, says nothing of the peer.
+    fn peer_has_ended(&self, unasked: &Cell<bool>) -> Result<bool, WriteError<T::Error>> {
         let discarding = self.lines.has(flag::READ_SHUT);
-        if self.with_rx(|rx| {
+        let known = self.with_rx(|rx| {
             if discarding {
-                self.discard(rx)
-            } else {
-                rx.has_ended()
+                self.discard(rx);
             }
-        }) {
-            return true;
-        }
-        if discarding {
-            return false;
+            rx.peer_has_ended()
+        })?;
+        if known || discarding {
+            return Ok(known);
         }
         let mut cx = Context::from_waker(&self.wakers.peer);
         match self.transport.poll_peer_end(&mut cx) {
-            Poll::Pending => false,
-            Poll::Ready(PeerEnd::Ended) => true,
+            Poll::Pending => Ok(false),
+            Poll::Ready(PeerEnd::Ended) => Ok(true),
             Poll::Ready(PeerEnd::Unknown) => {
                 self.lines.set(flag::READING_AHEAD);
-                self.with_rx(|rx| {
-                    let (ended, more) = self.read_ahead(rx);
-                    unasked.set(more);
-                    ended
-                })
+                Ok(self.with_rx(|rx| {
+                    unasked.set(self.read_ahead(rx));
+                    rx.peer_has_ended()
+                })?)
             }
         }
     }

@@ -58,6 +58,15 @@ impl<T: Transport> Receiving<T> {
         self.end.is_some()
     }
 
+    /// Whether the peer's end has been received. Its being gone is an end.
+    pub(super) fn peer_has_ended(&self) -> Result<bool, T::Error> {
+        match &self.end {
+            None => Ok(false),
+            Some(End::Error(e)) if !T::is_closed(e) => Err(e.clone()),
+            Some(_) => Ok(true),
+        }
+    }
+
     /// Whether a close has read nothing ahead that is still to be read.
     pub(super) fn has_nothing_ahead(&self) -> bool {
         self.ahead.is_empty()
@@ -209,9 +218,9 @@ impl<T: Transport> Inner<T> {
         }
     }
 
-    /// Receives for a close that looks for the peer's end, and keeps what comes for the readers. Whether the end is known, and
-    /// whether the transport has to be asked again, because it was not asked up to a pending.
-    pub(super) fn read_ahead(&self, rx: &mut Receiving<T>) -> (bool, bool) {
+    /// Receives for a close that looks for the peer's end, and keeps what comes for the readers. Whether the transport has to be
+    /// asked again, because it was not asked up to a pending.
+    pub(super) fn read_ahead(&self, rx: &mut Receiving<T>) -> bool {
         let mut unasked = true;
         for _ in 0..ASKS_PER_POLL {
             if rx.has_ended() || rx.ahead_len > AHEAD {
@@ -236,11 +245,11 @@ impl<T: Transport> Inner<T> {
             self.lines.read.disarm();
             self.lines.read.wake_next();
         }
-        (rx.has_ended(), unasked)
+        unasked
     }
 
-    /// Receives and throws away, after `shutdown(Read)`. Whether the end is known.
-    pub(super) fn discard(&self, rx: &mut Receiving<T>) -> bool {
+    /// Receives and throws away, after `shutdown(Read)`.
+    pub(super) fn discard(&self, rx: &mut Receiving<T>) {
         rx.forget_ahead();
         for _ in 0..ASKS_PER_POLL {
             if rx.has_ended() {
@@ -254,7 +263,6 @@ impl<T: Transport> Inner<T> {
                 Poll::Ready(_) | Poll::Pending => break,
             }
         }
-        rx.has_ended()
     }
 
     /// Whatever call comes after `shutdown(Read)` keeps input from piling up at a peer that sends before it reads.

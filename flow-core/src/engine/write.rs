@@ -19,6 +19,8 @@ pub(super) struct Sending<T: Transport> {
     /// The last write that was taken and is complete. Numbers start at 1.
     done: u64,
     failure: Option<WriteError<T::Error>>,
+    /// A write failed of which a part had been sent.
+    torn: bool,
     /// An error of the transport that a write consumed, which reading reports in place of a clean end.
     fault: Option<T::Error>,
     finish: Finish,
@@ -48,6 +50,7 @@ impl<T: Transport> Sending<T> {
             taken: None,
             done: 0,
             failure: None,
+            torn: false,
             fault: None,
             finish: Finish::NotWanted,
             unflushed: false,
@@ -57,7 +60,7 @@ impl<T: Transport> Sending<T> {
 
     /// Whether a write was cut off: the peer must not take what it got for the whole.
     pub(super) fn is_torn(&self) -> bool {
-        self.taken.is_some() || self.failure.is_some()
+        self.taken.is_some() || self.torn
     }
 
     /// Gives up what is left.
@@ -194,6 +197,7 @@ impl<T: Transport> Inner<T> {
                     if op.chunks.len() < all {
                         op.set_taken(tx.done + 1);
                         section::discard(std::mem::take(&mut op.chunks));
+                        tx.torn = true;
                     }
                     return Poll::Ready(Err(self.fail(tx, e)));
                 }

@@ -90,6 +90,42 @@ fn a_write_that_fails_half_way_was_taken() {
     assert!(write.cancel().is_none());
 }
 
+/// A write that failed without having sent anything cuts nothing off: what was accepted before it still arrives in order.
+#[test]
+fn a_write_that_failed_and_sent_nothing_tears_nothing() {
+    for (sent, released) in [(0, "abort"), (2, "torn abort")] {
+        let script = Script::new(|s| {
+            (s.room, s.at_once) = (sent, 1);
+            s.fails_when_full = true;
+        });
+        let flow = script.flow();
+        let failed = poll(&Wakes::new(), &mut flow.write("abcd"));
+        assert!(matches!(failed, Poll::Ready(Err(WriteError::Closed))));
+        drop(flow);
+        assert_eq!(script.state().log[0], released);
+    }
+}
+
+/// A close that waits for the peer fails with an error of receiving that says nothing of the peer.
+#[test]
+fn close_is_not_done_by_an_error_of_our_own() {
+    let script = Script::new(|s| s.ends_in_an_error = true);
+    let flow = script.flow();
+    let mut close = flow.close();
+    let wakes = Wakes::new();
+    assert!(poll(&wakes, &mut close).is_pending());
+    script.state().peer_ended = true;
+    script.wake_receiving();
+    assert!(wakes.take() > 0);
+    let closed = poll(&wakes, &mut close);
+    assert!(
+        matches!(closed, Poll::Ready(Err(WriteError::Transport(_)))),
+        "{closed:?}"
+    );
+    drop(flow);
+    assert_eq!(script.state().log[0], "abort", "it was not closed");
+}
+
 /// An abort that comes while a send is under way tells the transport before any of its states is dropped.
 #[test]
 fn abort_comes_before_the_states_are_dropped() {

@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) room: usize,
     /// How many bytes are accepted at once; 0 is as many as there is room for.
     pub(crate) at_once: usize,
+    /// In place of the peer's end, receiving fails in a way that says nothing of the peer.
+    pub(crate) ends_in_an_error: bool,
     /// Where there is no room, sending fails as if the peer had gone.
     pub(crate) fails_when_full: bool,
     /// The last bytes of a write stay in the buffer inside until [`drains`](Self::drains).
@@ -48,7 +50,7 @@ pub(crate) struct State {
     pub(crate) pongs: usize,
     /// The end was signalled.
     pub(crate) finished: bool,
-    /// Of what the engine lets go: "abort", "rx dropped", "tx dropped".
+    /// Of what the engine lets go: "abort" or "torn abort", "rx dropped", "tx dropped".
     pub(crate) log: Vec<&'static str>,
 
     owes: bool,
@@ -195,6 +197,9 @@ impl Transport for Script {
         }
         if state.peer_ended {
             state.end_received = true;
+            if state.ends_in_an_error {
+                return Poll::Ready(Err(SharedError::new("the runtime is gone")));
+            }
             return Poll::Ready(Ok(None));
         }
         state.receiving = Some(cx.waker().clone());
@@ -283,8 +288,10 @@ impl Transport for Script {
         self.state().owes
     }
 
-    fn abort(&self, _torn: bool) {
-        self.state().log.push("abort");
+    fn abort(&self, torn: bool) {
+        self.state()
+            .log
+            .push(if torn { "torn abort" } else { "abort" });
     }
 }
 
