@@ -112,37 +112,44 @@ fn run_later() {
     while Later::run_next() {}
 }
 
-/// Puts `later` off if a section is open; otherwise, or while the thread is being torn down, hands it back.
-fn put_off(later: Later) -> Option<Later> {
+/// Whether this thread is in a section.
+fn is_open() -> bool {
+    DEPTH.with(|depth| depth.sections.get() > 0)
+}
+
+/// Puts `later` off; while the thread is being torn down it is run now.
+fn put_off(later: Later) {
     let mut later = Some(later);
-    let _ = DEPTH.try_with(|depth| {
-        if depth.sections.get() > 0 {
-            let _ = LATER.try_with(|list| {
-                list.borrow_mut().extend(later.take());
-                depth.put_off.set(true);
-            });
-        }
-    });
-    later
+    let _ = LATER.try_with(|list| list.borrow_mut().extend(later.take()));
+    DEPTH.with(|depth| depth.put_off.set(true));
+    if let Some(Later::Wake(waker)) = later {
+        waker.wake();
+    }
 }
 
 /// Wakes, once no lock is held.
 pub(crate) fn wake(waker: Waker) {
-    if let Some(Later::Wake(waker)) = put_off(Later::Wake(waker)) {
+    if is_open() {
+        put_off(Later::Wake(waker));
+    } else {
         waker.wake();
     }
 }
 
 /// Drops a waker, once no lock is held.
 pub(crate) fn forget(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        drop(put_off(Later::Forget(waker)));
+    if let Some(waker) = waker
+        && is_open()
+    {
+        put_off(Later::Forget(waker));
     }
 }
 
 /// Drops buffers, once no lock is held.
 pub(crate) fn discard(buffers: impl Into<Chunks>) {
-    drop(put_off(Later::Discard(buffers.into())));
+    if is_open() {
+        put_off(Later::Discard(buffers.into()));
+    }
 }
 
 /// Drops buffers, once no lock is held.

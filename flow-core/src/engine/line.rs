@@ -208,7 +208,10 @@ impl Line {
         if waiters.first == Some(key) {
             waiters.first = None;
         }
-        let waiter = waiters.queue.remove(waiters.find(key)?)?;
+        let waiter = match waiters.queue.front() {
+            Some(head) if head.key == key => waiters.queue.pop_front()?,
+            _ => waiters.queue.remove(waiters.find(key)?)?,
+        };
         self.state.fetch_sub(ONE, Ordering::AcqRel);
         if waiters.queue.is_empty() && waiters.queue.capacity() > KEPT_ROOM {
             waiters.queue = VecDeque::new();

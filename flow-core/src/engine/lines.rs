@@ -87,6 +87,7 @@ impl Lines {
     }
 
     /// The key that `place` holds in this flow. A place in another flow is left.
+    #[inline]
     pub(super) fn key(self: &Arc<Self>, place: &mut Place) -> Option<u64> {
         if !place.is_held() {
             return None;
