@@ -11,10 +11,14 @@ use crate::connect::resolve;
 use crate::{AsyncStdFlow, AsyncStdReadiness};
 
 /// Accepts flows at a path. Dropping it removes the path, if that is still this listener's.
+///
+/// Its descriptor does not block, and has to stay so: with `O_NONBLOCK` cleared, accepting blocks the thread.
 #[derive(Debug)]
 pub struct UnixFlowListener(UnixListener<AsyncStdReadiness>);
 
 /// Accepts flows over TCP.
+///
+/// Its descriptor does not block, and has to stay so: with `O_NONBLOCK` cleared, accepting blocks the thread.
 #[derive(Debug)]
 pub struct TcpFlowListener(TcpListener<AsyncStdReadiness>);
 

@@ -11,6 +11,9 @@ use crate::{TokioFlow, TokioReadiness};
 
 /// Makes a flow of a connected stream socket: anything that owns a descriptor.
 ///
+/// Socket options that fill the socket's error queue (`SO_TIMESTAMPING`, `MSG_ZEROCOPY`, `IP_RECVERR`) are not supported: nobody empties it,
+/// and a flow that waits is woken over and over. It stays correct, and keeps a processor busy.
+///
 /// # Errors
 ///
 /// Not a connected stream socket, or no runtime here. [`ConnectError::into_fd`] gives the descriptor back.

@@ -5,12 +5,13 @@
 
 use std::io;
 use std::net;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net as unix;
+use std::sync::Arc;
 
-use flow_unix::{ConnectError, Error, IntoStreamError};
+use flow_unix::{ConnectError, Error, Interest, IntoStreamError, Readiness as _};
 
-use crate::{TokioFlow, connect};
+use crate::{TokioFlow, TokioReadiness, connect};
 
 impl TryFrom<OwnedFd> for TokioFlow {
     type Error = ConnectError;
@@ -100,10 +101,17 @@ impl TryFrom<TokioFlow> for tokio::net::TcpStream {
     }
 }
 
-/// Where tokio would panic, outside of a runtime, the flow goes back.
+/// Where tokio would panic, outside of a runtime or in one without I/O, the flow goes back.
 fn inside(flow: TokioFlow) -> Result<TokioFlow, IntoStreamError<TokioFlow>> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(_) => Ok(flow),
-        Err(_) => Err(IntoStreamError::runtime(Error::no_runtime(), Some(flow))),
+    let probe = |fd: BorrowedFd<'_>| -> Result<(), Error> {
+        let runtime = TokioReadiness::runtime()?;
+        // There is no way to ask but to register: not the flow's own descriptor, which has its place already.
+        let fd = Arc::new(fd.try_clone_to_owned()?);
+        TokioReadiness::register(&runtime, fd, Interest::Read).map(drop)
+    };
+    match flow.with_fd(probe) {
+        Some(Err(e)) => Err(IntoStreamError::runtime(e, Some(flow))),
+        // One that was aborted is refused for that.
+        _ => Ok(flow),
     }
 }

@@ -45,6 +45,8 @@ impl TokioFlow {
 
     /// Lends the descriptor out, for socket options and addresses. `None` once the flow was aborted.
     ///
+    /// `SO_ERROR` is not to be read there: that takes the error away which reading would report, and a reset then looks like a clean end.
+    ///
     /// # Examples
     ///
     /// ```

@@ -13,6 +13,9 @@ use flow_unix::{Attempt, Direction, Error, Readiness};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 
+/// How often one poll attempts. An event that cannot be cleared, such as that of an error queue, would keep a poll for ever.
+const ATTEMPTS: usize = 3;
+
 /// A descriptor that tokio watches.
 pub struct TokioReadiness(AsyncFd<Arc<OwnedFd>>);
 
@@ -54,7 +57,7 @@ impl Readiness for TokioReadiness {
         cx: &mut Context<'_>,
         mut attempt: impl FnMut() -> Attempt<T>,
     ) -> Poll<Result<T, Error>> {
-        loop {
+        for _ in 0..ATTEMPTS {
             // The event is taken before the attempt, so clearing it spares one that comes meanwhile; an end is never cleared.
             let event = match direction {
                 Direction::Read => self.0.poll_read_ready(cx),
@@ -74,6 +77,9 @@ impl Readiness for TokioReadiness {
                 }
             }
         }
+        // Others have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -122,3 +122,21 @@ fn outside_of_a_runtime_the_flow_comes_back() {
         go_on(flow, &peer).await;
     });
 }
+
+#[test]
+fn in_a_runtime_without_io_the_flow_comes_back() {
+    let runtime = support::runtime();
+    let without_io = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let [(unix, peer), _] = pairs();
+    let flow = runtime.block_on(async { connect(unix) }).unwrap();
+    let error = without_io
+        .block_on(async { tokio::net::UnixStream::try_from(flow) })
+        .unwrap_err();
+    runtime.block_on(async {
+        let flow = error.into_flow().unwrap();
+        begin(&flow, &peer).await;
+        go_on(flow, &peer).await;
+    });
+}

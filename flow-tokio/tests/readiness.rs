@@ -3,8 +3,11 @@
 mod support;
 
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::task::{Context, Waker};
 
-use support::backend::{FlowExt as _, connect};
+use flow_unix::{Attempt, Direction, Interest, Readiness as _};
+use support::backend::{FlowExt as _, TokioReadiness, connect};
 use support::{finish, pairs, park, put, run, woken};
 
 #[test]
@@ -67,5 +70,26 @@ fn an_event_during_the_attempt_is_not_lost() {
             peer.end();
             assert_eq!(finish(&mut flow.read()).await.unwrap(), None);
         }
+    });
+}
+
+#[test]
+fn an_event_that_stays_does_not_keep_a_poll() {
+    run(async {
+        let (ours, peer) = UnixStream::pair().unwrap();
+        let runtime = TokioReadiness::runtime().unwrap();
+        let io = TokioReadiness::register(&runtime, Arc::new(ours.into()), Interest::Both).unwrap();
+        drop(peer);
+        support::settle().await;
+        let count = support::Count::new();
+        let waker = Waker::from(Arc::clone(&count));
+        let mut attempts = 0;
+        let polled = io.poll_io::<()>(Direction::Read, &mut Context::from_waker(&waker), || {
+            attempts += 1;
+            Attempt::WouldBlock
+        });
+        assert!(polled.is_pending());
+        assert!(attempts < 10, "{attempts} attempts");
+        assert_eq!(count.get(), 1, "a stall");
     });
 }

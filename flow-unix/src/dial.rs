@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, connect, getpeername, sockopt};
+use rustix::net::{AddressFamily, connect, getpeername, sockopt};
 
 use crate::error::Doing;
 use crate::kind::Kind;
@@ -25,9 +25,10 @@ use crate::{Attempt, Direction, Error, FdEngine, FdTransport, Interest, Readines
 /// Does not wait.
 pub async fn connect_unix<R: Readiness>(path: impl AsRef<Path>) -> Result<FdEngine<R>, Error> {
     let runtime = R::runtime()?;
+    let address = socket::at(path.as_ref(), Doing::Connect)?;
     let dial = || {
         let fd = socket::stream(AddressFamily::UNIX)?;
-        connect(&fd, &SocketAddrUnix::new(path.as_ref())?)?;
+        connect(&fd, &address)?;
         Ok(fd)
     };
     let fd = dial().map_err(failed)?;

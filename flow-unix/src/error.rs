@@ -66,6 +66,8 @@ enum Cause {
     /// An `io::Error` that never was an error number.
     Io(io::ErrorKind),
     Aborted,
+    /// The empty path, by the number that the system has for such arguments.
+    NoPath,
     NoRuntime,
     RuntimeGone,
     SwitchOff,
@@ -107,6 +109,13 @@ impl Error {
         }
     }
 
+    pub(crate) const fn no_path(doing: Doing) -> Self {
+        Self {
+            doing,
+            cause: Cause::NoPath,
+        }
+    }
+
     pub(crate) const fn switch_off() -> Self {
         Self {
             doing: Doing::Attach,
@@ -131,7 +140,7 @@ impl Error {
             }
             Cause::Os(Errno::TIMEDOUT) => ErrorKind::TimedOut,
             Cause::Os(Errno::CONNREFUSED) => ErrorKind::Refused,
-            Cause::Os(_) | Cause::Io(_) => ErrorKind::Os,
+            Cause::Os(_) | Cause::Io(_) | Cause::NoPath => ErrorKind::Os,
             Cause::Aborted => ErrorKind::Aborted,
             Cause::NoRuntime => ErrorKind::NoRuntime,
             Cause::RuntimeGone => ErrorKind::RuntimeGone,
@@ -145,6 +154,7 @@ impl Error {
     pub const fn raw_os_error(&self) -> Option<i32> {
         match self.cause {
             Cause::Os(errno) => Some(errno.raw_os_error()),
+            Cause::NoPath => Some(Errno::INVAL.raw_os_error()),
             _ => None,
         }
     }
@@ -179,6 +189,7 @@ impl fmt::Display for Error {
         match self.cause {
             Cause::Os(errno) => write!(f, ": {errno}"),
             Cause::Io(kind) => write!(f, ": {kind}"),
+            Cause::NoPath => f.write_str(": the path is empty"),
             Cause::Aborted => f.write_str(": the flow was aborted on this side"),
             Cause::NoRuntime => {
                 f.write_str(": call this inside a runtime that has its i/o enabled")
@@ -224,6 +235,7 @@ impl From<Error> for io::Error {
             Cause::Io(kind) => Self::new(kind, e),
             Cause::Aborted => Self::new(io::ErrorKind::ConnectionAborted, e),
             Cause::NoRuntime | Cause::RuntimeGone | Cause::SwitchOff => Self::other(e),
+            Cause::NoPath => Self::new(io::ErrorKind::InvalidInput, e),
             Cause::Unresolved => Self::new(io::ErrorKind::NotFound, e),
         }
     }

@@ -22,9 +22,7 @@ pub(crate) struct HangUp<R> {
     state: Mutex<State<R>>,
 }
 
-#[derive(Default)]
 enum State<R> {
-    #[default]
     Unwatched,
     Watched(Watch<R>),
     Ended,
@@ -66,10 +64,12 @@ impl<R: Readiness> HangUp<R> {
         })
     }
 
-    /// Stops watching.
+    /// Stops watching, for good: whoever comes later does not begin again.
     pub(crate) fn release(&self) {
-        let state = std::mem::take(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = std::mem::replace(&mut *state, State::Ended);
         drop(state);
+        drop(watched);
     }
 }
 
@@ -88,7 +88,7 @@ fn look<R: Readiness>(runtime: &R::Runtime, fd: BorrowedFd<'_>) -> State<R> {
     }
 }
 
-fn has_ended(fd: BorrowedFd<'_>) -> bool {
+pub(crate) fn has_ended(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)];
     matches!(retry_on_intr(|| poll(&mut fds, Some(&NOW))), Ok(1..))
         && fds[0]

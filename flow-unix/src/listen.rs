@@ -2,6 +2,7 @@
 
 mod path;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::future::poll_fn;
@@ -10,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use rustix::io::Errno;
@@ -29,12 +30,17 @@ use crate::{Attempt, Direction, Error, FdEngine, FdTransport, Interest, Readines
 const BACKLOG: i32 = 1024;
 
 /// Accepts flows at a path. Dropping it removes the path, if that is still this listener's.
+///
+/// Its descriptor does not block, and has to stay so: with `O_NONBLOCK` cleared, accepting blocks the thread.
 pub struct UnixListener<R: Readiness> {
-    listener: Listener<R>,
+    /// Before the socket: as long as that is open, no other file has its inode, by which the path is known.
     bound: Bound,
+    listener: Listener<R>,
 }
 
 /// Accepts flows over TCP.
+///
+/// Its descriptor does not block, and has to stay so: with `O_NONBLOCK` cleared, accepting blocks the thread.
 pub struct TcpListener<R: Readiness> {
     listener: Listener<R>,
 }
@@ -66,10 +72,9 @@ impl<R: Readiness> UnixListener<R> {
         let runtime = R::runtime()?;
         let (fd, bound) = path::bind(path, replace_stale)?;
         listen(&fd, BACKLOG).map_err(|errno| Error::os(Doing::Listen, errno))?;
-        Ok(Self {
-            listener: Listener::new(runtime, fd)?,
-            bound,
-        })
+        // `fd` outlives `bound`, also where this fails.
+        let listener = Listener::new(runtime, Arc::clone(&fd))?;
+        Ok(Self { bound, listener })
     }
 
     /// Waits for the next flow. The peer's address is unnamed, as a rule.
@@ -106,7 +111,7 @@ impl<R: Readiness> TcpListener<R> {
             match listen_tcp(address) {
                 Ok(fd) => {
                     return Ok(Self {
-                        listener: Listener::new(runtime, fd)?,
+                        listener: Listener::new(runtime, Arc::new(fd))?,
                     });
                 }
                 Err(e) => last = e,
@@ -171,8 +176,7 @@ struct Listener<R: Readiness> {
 }
 
 impl<R: Readiness> Listener<R> {
-    fn new(runtime: R::Runtime, fd: OwnedFd) -> Result<Self, Error> {
-        let fd = Arc::new(fd);
+    fn new(runtime: R::Runtime, fd: Arc<OwnedFd>) -> Result<Self, Error> {
         let io = R::register(&runtime, Arc::clone(&fd), Interest::Read)?;
         let waiting = Arc::<Waiting>::default();
         let waker = Arc::clone(&waiting).into();
@@ -186,7 +190,10 @@ impl<R: Readiness> Listener<R> {
     }
 
     async fn accept(&self, kind: Kind) -> Result<(FdEngine<R>, Option<SocketAddrAny>), Error> {
-        let (fd, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
+        let place = self.waiting.place();
+        let accepted = poll_fn(|cx| self.poll_accept(&place, cx)).await;
+        drop(place);
+        let (fd, peer) = accepted?;
         if kind == Kind::Tcp {
             // Fails where the peer has already left.
             _ = sockopt::set_tcp_nodelay(&fd, true);
@@ -195,18 +202,14 @@ impl<R: Readiness> Listener<R> {
         Ok((FdTransport::engine(self.runtime.clone(), source), peer))
     }
 
-    fn poll_accept(
-        &self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(OwnedFd, Option<SocketAddrAny>), Error>> {
+    fn poll_accept(&self, place: &Place<'_>, cx: &mut Context<'_>) -> Poll<Accepted> {
         // Before the attempt, so that the event that comes after it wakes us.
-        self.waiting.add(cx.waker());
+        place.wait(cx.waker());
         let mut all = Context::from_waker(&self.waker);
         let accepted = ready!(
             self.io
                 .poll_io(Direction::Read, &mut all, || attempt(&self.fd))
         );
-        self.waiting.remove(cx.waker());
         Poll::Ready(accepted.and_then(|accepted| accepted))
     }
 }
@@ -237,29 +240,57 @@ fn attempt(listener: impl AsFd) -> Attempt<Accepted> {
 /// Those who wait for a connection. A runtime keeps one waker: it gets this, and all are woken.
 #[derive(Default)]
 struct Waiting {
-    wakers: Mutex<Vec<Waker>>,
+    waiters: Mutex<Waiters>,
+}
+
+#[derive(Default)]
+struct Waiters {
+    /// By accept and not by task, which may accept more than once at a time.
+    wakers: BTreeMap<u64, Waker>,
+    next: u64,
 }
 
 impl Waiting {
-    fn add(&self, waker: &Waker) {
-        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        if !wakers.iter().any(|other| other.will_wake(waker)) {
-            wakers.push(waker.clone());
+    fn place(&self) -> Place<'_> {
+        let mut waiters = self.lock();
+        waiters.next += 1;
+        Place {
+            waiting: self,
+            id: waiters.next,
         }
     }
 
-    fn remove(&self, waker: &Waker) {
-        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        wakers.retain(|other| !other.will_wake(waker));
+    fn lock(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Wakers are cloned, called and dropped outside of the lock: they may be anybody's code.
 impl Wake for Waiting {
     fn wake(self: Arc<Self>) {
-        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        let woken = std::mem::take(&mut *wakers);
-        drop(wakers);
-        woken.into_iter().for_each(Waker::wake);
+        let woken = std::mem::take(&mut self.lock().wakers);
+        woken.into_values().for_each(Waker::wake);
+    }
+}
+
+/// The place of one accept among those who wait, given up when it is dropped.
+struct Place<'a> {
+    waiting: &'a Waiting,
+    id: u64,
+}
+
+impl Place<'_> {
+    fn wait(&self, waker: &Waker) {
+        let waker = waker.clone();
+        let before = self.waiting.lock().wakers.insert(self.id, waker);
+        drop(before);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let waker = self.waiting.lock().wakers.remove(&self.id);
+        drop(waker);
     }
 }
 

@@ -9,14 +9,23 @@ use rustix::io::Errno;
 use rustix::ioctl::{Getter, Opcode, ioctl};
 
 /// The kernel's `SIOCOUTQ`, which on terminals is called `TIOCOUTQ`.
-#[cfg(not(any(
+const SIOCOUTQ: Opcode = if cfg!(any(
     target_arch = "mips",
+    target_arch = "mips32r6",
     target_arch = "mips64",
+    target_arch = "mips64r6"
+)) {
+    0x7472
+} else if cfg!(any(
     target_arch = "powerpc",
     target_arch = "powerpc64",
+    target_arch = "sparc",
     target_arch = "sparc64"
-)))]
-const SIOCOUTQ: Opcode = 0x5411;
+)) {
+    0x4004_7473
+} else {
+    0x5411
+};
 
 /// Bytes in the send queue of a TCP socket: those that the peer's kernel has not acknowledged. `None` where it cannot be told.
 pub(crate) fn bytes(fd: BorrowedFd<'_>) -> Option<usize> {

@@ -1,10 +1,11 @@
 //! Making sockets: close-on-exec and non-blocking, all of them.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use flow_core::Switch;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrAny, SocketType};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix, SocketType};
 #[cfg(not(target_vendor = "apple"))]
 use rustix::net::{SocketFlags, acceptfrom_with, socket_with};
 
@@ -43,6 +44,15 @@ where
     let attached = a.attach(switch).and_then(|()| b.attach(switch));
     attached.map_err(|_| Error::switch_off())?;
     Ok((a, b))
+}
+
+/// The address of a path.
+pub(crate) fn at(path: &Path, doing: Doing) -> Result<SocketAddrUnix, Error> {
+    // The system takes the empty path for none, and may choose an address of its own.
+    if path.as_os_str().is_empty() {
+        return Err(Error::no_path(doing));
+    }
+    SocketAddrUnix::new(path).map_err(|errno| Error::os(doing, errno))
 }
 
 #[cfg(not(target_vendor = "apple"))]

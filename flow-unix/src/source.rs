@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 use rustix::io::retry_on_intr;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::hang_up::has_ended;
 use crate::kind::Kind;
 use crate::{Attempt, Direction, Error, Interest, Readiness, scratch};
 
@@ -21,6 +23,8 @@ pub(crate) struct Source<R> {
     kind: Kind,
     /// Released without a word to the peer: torn, or given back.
     silent: AtomicBool,
+    /// The descriptor was lent out since nothing was left to receive.
+    lent: AtomicBool,
 }
 
 impl<R: Readiness> Source<R> {
@@ -30,6 +34,7 @@ impl<R: Readiness> Source<R> {
             fd,
             kind,
             silent: AtomicBool::new(false),
+            lent: AtomicBool::new(false),
         }
     }
 
@@ -55,6 +60,30 @@ impl<R: Readiness> Source<R> {
 
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Lends the descriptor out.
+    pub(crate) fn lend<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+        // Before and after, because the flow may be reading meanwhile.
+        self.lent.store(true, Ordering::Relaxed);
+        let result = work(self.fd());
+        self.lent.store(true, Ordering::Relaxed);
+        result
+    }
+
+    /// An attempt to receive whose short read is believed only if nobody else had the descriptor. Who takes urgent data out of its stream leaves
+    /// a mark there that cuts a read short, and of which no event tells.
+    pub(crate) fn attempt_to_recv<T>(&self, attempt: impl FnOnce() -> Attempt<T>) -> Attempt<T> {
+        // Taken before the attempt, so that what is lent out meanwhile counts for the next one.
+        let lent = self.lent.swap(false, Ordering::Relaxed);
+        let attempted = attempt();
+        if lent && !matches!(attempted, Attempt::WouldBlock) {
+            self.lent.store(true, Ordering::Relaxed);
+        }
+        match attempted {
+            Attempt::Drained(result) if self.lent.load(Ordering::Relaxed) => Attempt::Maybe(result),
+            attempted => attempted,
+        }
     }
 
     /// Attempts when ready; `fresh` says that this direction has never been attempted before.
@@ -103,19 +132,40 @@ impl<R> Drop for Source<R> {
     fn drop(&mut self) {
         if !self.silent.load(Ordering::Relaxed) {
             discard_input(self.fd.as_fd());
+            if self.kind != Kind::Unix {
+                do_not_linger(self.fd.as_fd());
+            }
         }
+    }
+}
+
+/// Closing a socket that lingers would block the thread until the peer has acknowledged everything, or for that long.
+fn do_not_linger(fd: BorrowedFd<'_>) {
+    // Without time it is a reset that was asked for, and does not block.
+    if matches!(sockopt::socket_linger(fd), Ok(Some(time)) if !time.is_zero()) {
+        _ = sockopt::set_socket_linger(fd, None);
     }
 }
 
 fn discard_input(fd: BorrowedFd<'_>) {
     scratch::with(|buffer| {
-        for _ in 0..DISCARDS {
+        for round in 0_usize.. {
+            // Once the peer has ended, no more comes than is there.
+            if round == DISCARDS && !has_ended(fd) {
+                return;
+            }
             match retry_on_intr(|| recv(fd, &mut *buffer, RecvFlags::DONTWAIT)) {
                 Ok((1.., _)) => {}
                 _ => return,
             }
         }
     });
+}
+
+/// Where there is no event for it, a peer that has sent that much is taken for one that never stops.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn has_ended(_: BorrowedFd<'_>) -> bool {
+    false
 }
 
 /// Makes the kernel tell a TCP peer that the stream was cut: now where it can be done, at any rate when the descriptor is closed.

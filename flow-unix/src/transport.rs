@@ -114,10 +114,10 @@ impl<R: Readiness> FdTransport<R> {
 
     /// Lends the descriptor out; `None` once the flow was aborted.
     ///
-    /// While `work` runs, the descriptor stays open.
+    /// While `work` runs, the descriptor stays open. `SO_ERROR` is not to be read there: that takes the error away which reading would
+    /// report, and a reset then looks like a clean end.
     pub fn with_fd<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
-        let source = self.source()?;
-        Some(work(source.fd()))
+        Some(self.source()?.lend(work))
     }
 
     pub(crate) fn kind(&self) -> Option<Kind> {
@@ -166,7 +166,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
             estimate,
         } = rx;
         source.poll_io(Direction::Read, fresh, cx, || {
-            estimate.attempt(source.fd(), source.kind())
+            source.attempt_to_recv(|| estimate.attempt(source.fd(), source.kind()))
         })
     }
 

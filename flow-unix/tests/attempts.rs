@@ -36,6 +36,18 @@ fn a_short_read_drains() {
 }
 
 #[test]
+fn a_short_read_of_a_descriptor_that_was_lent_does_not_until_nothing_is_left() {
+    let (flow, mut peer) = unix();
+    flow.transport().with_fd(|_| ()).unwrap();
+    peer.write_all(&[1; 64]).unwrap();
+    assert_eq!(take(&flow).unwrap().len(), 64);
+    assert!(now(flow.read()).is_pending());
+    peer.write_all(&[1; 64]).unwrap();
+    assert_eq!(take(&flow).unwrap().len(), 64);
+    assert_eq!(notes(), [Maybe, WouldBlock, Drained]);
+}
+
+#[test]
 fn a_full_read_does_not() {
     let (flow, mut peer) = unix();
     peer.write_all(&[1; FIRST]).unwrap();

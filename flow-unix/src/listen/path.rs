@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, connect};
@@ -123,14 +124,14 @@ fn file(path: &Path) -> Option<File> {
 }
 
 /// A socket bound to `path`, which does not listen yet.
-pub(super) fn bind(path: &Path, replace_stale: bool) -> Result<(OwnedFd, Bound), ListenError> {
+pub(super) fn bind(path: &Path, replace_stale: bool) -> Result<(Arc<OwnedFd>, Bound), ListenError> {
     let failed = |errno| Error::os(Doing::Bind, errno);
-    let address = SocketAddrUnix::new(path).map_err(failed)?;
+    let address = socket::at(path, Doing::Bind)?;
     let fd = socket::stream(AddressFamily::UNIX).map_err(failed)?;
     match rustix::net::bind(&fd, &address) {
         Err(Errno::ADDRINUSE) => {
             let before = file(path);
-            let kind = who_is_there(path, &address);
+            let kind = who_is_there(path, &address)?;
             // Looked at once more, lest a listener be removed that has come meanwhile.
             if kind != ListenErrorKind::Stale || !replace_stale || file(path) != before {
                 return Err(ListenError::at(path, kind));
@@ -142,18 +143,21 @@ pub(super) fn bind(path: &Path, replace_stale: bool) -> Result<(OwnedFd, Bound),
     }
     let file = file(path);
     let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
-    Ok((fd, Bound { path, file }))
+    Ok((Arc::new(fd), Bound { path, file }))
 }
 
-fn who_is_there(path: &Path, address: &SocketAddrUnix) -> ListenErrorKind {
+fn who_is_there(path: &Path, address: &SocketAddrUnix) -> Result<ListenErrorKind, Error> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if !metadata.file_type().is_socket() => return ListenErrorKind::NotASocket,
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Ok(ListenErrorKind::NotASocket);
+        }
         _ => {}
     }
-    // A listener whose queue is full, or one of datagrams, answers with other errors than this one.
-    let refused = |fd: &OwnedFd| connect(fd, address) == Err(Errno::CONNREFUSED);
-    match socket::stream(AddressFamily::UNIX) {
-        Ok(fd) if refused(&fd) => ListenErrorKind::Stale,
-        _ => ListenErrorKind::InUse,
+    let answer = socket::stream(AddressFamily::UNIX).and_then(|fd| connect(fd, address));
+    match answer {
+        Err(Errno::CONNREFUSED) => Ok(ListenErrorKind::Stale),
+        // Also a listener whose queue is full, and a socket of another type.
+        Ok(()) | Err(Errno::AGAIN | Errno::PROTOTYPE) => Ok(ListenErrorKind::InUse),
+        Err(errno) => Err(Error::os(Doing::Connect, errno)),
     }
 }

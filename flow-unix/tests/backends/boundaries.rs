@@ -8,8 +8,10 @@ use std::os::unix::net::UnixStream;
 
 use crate::support;
 use crate::support::backend::{FdFlow, FlowExt as _, WriteError, connect};
-use crate::support::{arrived, finish, park, pattern, put, run, settle, tcp, woken};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg};
+use crate::support::{arrived, finish, pairs, park, pattern, put, run, settle, tcp, woken};
+use rustix::net::{
+    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, send, sendmsg,
+};
 
 fn unix() -> (FdFlow, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
@@ -129,6 +131,32 @@ fn urgent_data_over_unix_sockets_does_not_stall() {
             put(&peer, b"before");
             send(&peer, b"!", SendFlags::OOB).unwrap();
             put(&peer, b"after");
+            woken(&reader).await;
+            let mut got = finish(&mut read).await.unwrap().unwrap().to_vec();
+            got.extend(take(&flow, 11 - got.len()).await);
+            assert_eq!(got, b"beforeafter");
+        }
+    });
+}
+
+#[test]
+fn urgent_data_that_the_user_takes_does_not_stall() {
+    run(async {
+        for (near, peer) in pairs() {
+            let flow = connect(near).unwrap();
+            let mut read = flow.read();
+            let reader = park(&mut read);
+            put(&peer, b"before");
+            send(&peer, b"!", SendFlags::OOB).unwrap();
+            put(&peer, b"after");
+            // Before the runtime has seen it.
+            flow.with_fd(|fd| {
+                let mut urgent = [0];
+                while recv(fd, &mut urgent, RecvFlags::OOB | RecvFlags::DONTWAIT).is_err() {
+                    std::thread::yield_now();
+                }
+                assert_eq!(&urgent, b"!");
+            });
             woken(&reader).await;
             let mut got = finish(&mut read).await.unwrap().unwrap().to_vec();
             got.extend(take(&flow, 11 - got.len()).await);

@@ -5,12 +5,13 @@ use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 
 use crate::support::backend::{
     ErrorKind, FlowExt as _, ListenErrorKind, connect_tcp, connect_unix, listen_tcp, listen_unix,
     listen_unix_replacing_stale,
 };
-use crate::support::{finish, park, put, run, woken};
+use crate::support::{Count, finish, park, poll, put, run, woken};
 
 /// A path of its own for each test, removed afterwards.
 struct Place(PathBuf);
@@ -163,6 +164,57 @@ fn several_tasks_accept() {
         let _peer = UnixStream::connect(&place.0).unwrap();
         woken(&one).await;
         finish(&mut first).await.unwrap();
+    });
+}
+
+#[test]
+fn a_task_accepts_twice_at_a_time() {
+    run(async {
+        let place = Place::new("twice");
+        let listener = listen_unix(&place.0).unwrap();
+        for _ in 0..100 {
+            let (mut first, mut second) = (pin!(listener.accept()), pin!(listener.accept()));
+            let task = Count::new();
+            assert!(poll(&mut second, &task).is_pending());
+            let _peer = UnixStream::connect(&place.0).unwrap();
+            // Where attempts come first, this one overtakes the event that the other waits for.
+            let overtaken = poll(&mut first, &task).is_ready();
+            let _peer = UnixStream::connect(&place.0).unwrap();
+            woken(&task).await;
+            finish(&mut second).await.unwrap();
+            if !overtaken {
+                finish(&mut first).await.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_dropped_accept_leaves_no_waker() {
+    run(async {
+        let listener = listen_tcp("127.0.0.1:0").await.unwrap();
+        for _ in 0..100 {
+            let count = {
+                let mut accept = pin!(listener.accept());
+                park(&mut accept)
+            };
+            assert_eq!(Arc::strong_count(&count), 1, "a waker was kept");
+        }
+    });
+}
+
+#[test]
+fn the_empty_path_is_refused() {
+    run(async {
+        let error = listen_unix("").unwrap_err();
+        let cause = std::error::Error::source(&error).expect("a cause");
+        assert!(cause.to_string().ends_with("the path is empty"), "{cause}");
+        let error = connect_unix("").await.unwrap_err();
+        assert!(error.to_string().ends_with("the path is empty"), "{error}");
+        assert_eq!(
+            error.raw_os_error(),
+            Some(rustix::io::Errno::INVAL.raw_os_error())
+        );
     });
 }
 

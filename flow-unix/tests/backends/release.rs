@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::support;
 use crate::support::backend::{
-    Flow as _, FlowExt as _, Shutdown, Switch, connect, connect_tcp, listen_tcp, listen_unix,
-    socketpair,
+    Flow as _, FlowExt as _, ListenErrorKind, Shutdown, Switch, connect, connect_tcp, listen_tcp,
+    listen_unix, socketpair,
 };
 use crate::support::{finish, park, put, rest, run, settle, tcp};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -219,11 +219,16 @@ fn a_flow_with_work_left_does_not_come_apart() {
 
 /// Runs with no descriptor left to be had.
 fn out_of_descriptors<T>(work: impl FnOnce() -> T) -> T {
+    out_of_descriptors_but(0, work)
+}
+
+/// Runs with that many descriptors left to be had, at most.
+fn out_of_descriptors_but<T>(left: u64, work: impl FnOnce() -> T) -> T {
     let old = getrlimit(Resource::Nofile);
     // The lowest free number is the first that must not be had.
     let lowest = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
     let none = Rlimit {
-        current: Some(lowest as u64),
+        current: Some(lowest as u64 + left),
         maximum: old.maximum,
     };
     setrlimit(Resource::Nofile, none).unwrap();
@@ -329,5 +334,22 @@ fn listeners_of_std_are_unharmed() {
         let peer = UnixStream::connect(&path).unwrap();
         drop((listener.accept().unwrap(), peer));
         std::fs::remove_file(&path).unwrap();
+    });
+}
+
+#[test]
+fn without_descriptors_nobody_is_said_to_listen() {
+    leaves_nothing(async || {
+        let path = std::env::temp_dir().join(format!("flow-unknown-{}", std::process::id()));
+        _ = std::fs::remove_file(&path);
+        drop(UnixListener::bind(&path).unwrap());
+        // One for the socket to bind, and none for the one that looks.
+        let error = out_of_descriptors_but(1, || listen_unix(&path)).unwrap_err();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(error.kind(), ListenErrorKind::Other);
+        assert_eq!(
+            std::io::Error::from(error).raw_os_error(),
+            Some(rustix::io::Errno::MFILE.raw_os_error())
+        );
     });
 }

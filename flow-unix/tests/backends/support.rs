@@ -113,6 +113,12 @@ impl Peer {
     }
 }
 
+impl AsFd for Peer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Read for &Peer {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         (&self.0).read(buffer)

@@ -187,3 +187,22 @@ fn a_parked_write_ends_when_the_peer_goes() {
         assert!(matches!(finish(&mut write).await, Err(WriteError::Closed)));
     });
 }
+
+#[test]
+fn drop_does_not_linger() {
+    run(async {
+        let (flow, peer) = narrow();
+        let linger = Some(Duration::from_secs(5));
+        flow.with_fd(|fd| rustix::net::sockopt::set_socket_linger(fd, linger).unwrap());
+        let data = pattern(200_000);
+        flow.write(data.clone()).await.unwrap();
+        let begun = std::time::Instant::now();
+        drop(flow);
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "the thread was blocked"
+        );
+        let got = rest(peer).expect("no reset");
+        assert!(got == data, "{} of {} bytes", got.len(), data.len());
+    });
+}
