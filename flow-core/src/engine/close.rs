@@ -43,9 +43,7 @@ impl<T: Transport> Inner<T> {
             self.shut_reading();
         }
         if !how.is_write() {
-            if self.lines.has(flag::BUSY) {
-                self.attend();
-            }
+            self.attend();
             return Poll::Ready(Ok(()));
         }
         self.refuse_writes();
@@ -63,7 +61,7 @@ impl<T: Transport> Inner<T> {
         let unasked = Cell::new(false);
         let closed = self.wait(cx, &mut op.place, || {
             unasked.set(false);
-            if self.lines.has(flag::CLOSED) && !self.lines.has(flag::ABORTED) {
+            if self.lines.has(flag::CLOSED) {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.drive_finish())?;

@@ -88,9 +88,7 @@ impl<T: Transport> Inner<T> {
         let lines = &self.lines;
         let _section = Section::enter();
         let key = lines.key(op.place());
-        if lines.has(flag::BUSY) {
-            self.attend();
-        }
+        self.attend();
         if let Some(over) = self.reading_over() {
             op.place().leave();
             return Poll::Ready(over);

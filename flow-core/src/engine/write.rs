@@ -92,16 +92,12 @@ impl<T: Transport> Inner<T> {
             return Poll::Ready(Err(over));
         }
         if op.chunks.is_empty() {
-            if lines.has(flag::BUSY) {
-                self.attend();
-            }
+            self.attend();
             op.place().leave();
             return Poll::Ready(Ok(()));
         }
         if !lines.write.is_turn(key, cx.waker()) {
-            if lines.has(flag::BUSY) {
-                self.attend();
-            }
+            self.attend();
             self.park_write(cx, op);
             return Poll::Pending;
         }
@@ -381,8 +377,11 @@ impl<T: Transport> Inner<T> {
         })
     }
 
-    /// A read does the write side's work, if nobody is at it just now.
+    /// A call that sends nothing of its own does the write side's work, if there is any and nobody is at it just now.
     pub(super) fn attend(&self) {
+        if !self.lines.has(flag::BUSY) {
+            return;
+        }
         match try_lock(&self.tx) {
             Some(mut tx) => drop(self.drive(&mut tx, None)),
             None => return,
@@ -392,7 +391,7 @@ impl<T: Transport> Inner<T> {
         }
     }
 
-    /// The same, after waiting for whoever is at it.
+    /// Does the write side's work after waiting for whoever is at it: what has just come to be owed may not be theirs.
     pub(super) fn attend_now(&self) {
         drop(self.with_tx(|tx| self.drive(tx, None)));
     }
