@@ -1,6 +1,7 @@
 //! Flows of every kind behind one type, so that the laws are compiled once, and not again for each kind.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -12,6 +13,8 @@ use flow_core::{Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Switch, Write
 
 use crate::fd::Wires;
 use crate::harness::{Harness, Link, Refused, Room};
+use crate::journal::{self, Answer, Event};
+use crate::peer::{Peer, Recv};
 
 /// The error of any flow.
 #[derive(Clone)]
@@ -40,14 +43,62 @@ pub struct AnyFlow {
     flow: Rc<dyn Flow<Error = AnyError>>,
     /// The same flow, for the harness that made it.
     made: Rc<dyn Any>,
+    /// Its name in the journal.
+    number: u32,
+}
+
+thread_local! {
+    static MADE: Cell<u32> = const { Cell::new(0) };
 }
 
 impl AnyFlow {
     fn new<F: Flow + 'static>(flow: F) -> Self {
         let made = Rc::new(Inside(flow));
+        let number = MADE.replace(MADE.get() + 1);
+        journal::note(Event::Made(number));
         Self {
             flow: Rc::<Inside<F>>::clone(&made),
             made,
+            number,
+        }
+    }
+}
+
+impl Drop for AnyFlow {
+    fn drop(&mut self) {
+        journal::note(Event::Dropped(self.number));
+    }
+}
+
+/// A link whose events go into the journal.
+fn watched<F: Flow + 'static>(link: Link<F>) -> Link<AnyFlow> {
+    Link {
+        flow: AnyFlow::new(link.flow),
+        peer: Box::new(Watched(link.peer)),
+    }
+}
+
+/// What a poll answered, for the journal.
+trait Told {
+    fn answer(&self) -> Answer;
+}
+
+impl<E> Told for Result<Option<Bytes>, E> {
+    fn answer(&self) -> Answer {
+        match self {
+            Ok(Some(chunk)) => Answer::Chunk(chunk.len()),
+            Ok(None) => Answer::End,
+            Err(_) => Answer::Failed,
+        }
+    }
+}
+
+impl<E> Told for Result<(), WriteError<E>> {
+    fn answer(&self) -> Answer {
+        match self {
+            Ok(()) => Answer::Done,
+            Err(WriteError::Closed) => Answer::Closed,
+            Err(_) => Answer::Failed,
         }
     }
 }
@@ -79,10 +130,17 @@ macro_rules! forward {
             type Error = AnyError;
 
             $(fn $method(&self, cx: &mut Context<'_>, op: &mut $op) -> Poll<$output> {
-                self.flow.$method(cx, op)
+                let result = self.flow.$method(cx, op);
+                let answer = match &result {
+                    Poll::Pending => Answer::Pending,
+                    Poll::Ready(result) => result.answer(),
+                };
+                journal::note(Event::Poll(self.number, stringify!($method), answer));
+                result
             })*
 
             fn abort(&self) {
+                journal::note(Event::Abort(self.number));
                 self.flow.abort();
             }
         }
@@ -103,6 +161,44 @@ fn any<E: Error + Send + Sync + 'static>(error: E) -> AnyError {
 
 fn any_write<E: Error + Send + Sync + 'static>(error: WriteError<E>) -> WriteError<AnyError> {
     error.map(any)
+}
+
+/// A peer whose moves go into the journal.
+struct Watched(Box<dyn Peer>);
+
+impl Peer for Watched {
+    fn send(&mut self, data: &[u8]) -> usize {
+        let sent = self.0.send(data);
+        if sent > 0 {
+            journal::note(Event::Sent(sent, data.len()));
+        }
+        sent
+    }
+
+    fn recv(&mut self, buf: &mut [u8]) -> Recv {
+        let met = self.0.recv(buf);
+        journal::note(Event::Received(met));
+        met
+    }
+
+    fn queued(&mut self) -> usize {
+        self.0.queued()
+    }
+
+    fn end(&mut self) {
+        journal::note(Event::Peer("ends"));
+        self.0.end();
+    }
+
+    fn vanish(&mut self) {
+        journal::note(Event::Peer("leaves"));
+        self.0.vanish();
+    }
+
+    fn reset(&mut self) {
+        journal::note(Event::Peer("resets"));
+        self.0.reset();
+    }
 }
 
 /// A harness of any kind.
@@ -132,6 +228,8 @@ trait Erased: 'static {
     fn link_with(&self, switch: &Switch) -> Option<Result<Link<AnyFlow>, Refused>>;
     fn failing(&self) -> Option<AnyFlow>;
     fn turn(&self) -> bool;
+    fn settle(&self) -> bool;
+    fn tasks(&self) -> usize;
     fn enter(&self, call: &mut dyn FnMut());
     fn end_runtime(&self) -> bool;
     fn abort_elsewhere(&self, flow: &AnyFlow) -> bool;
@@ -153,7 +251,7 @@ impl<H: Harness> Erased for H {
     }
 
     fn link(&self, room: Room) -> Link<AnyFlow> {
-        Harness::link(self, room).map(AnyFlow::new)
+        watched(Harness::link(self, room))
     }
 
     fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<AnyFlow, OwnedFd>> {
@@ -161,7 +259,7 @@ impl<H: Harness> Erased for H {
     }
 
     fn link_with(&self, switch: &Switch) -> Option<Result<Link<AnyFlow>, Refused>> {
-        Harness::link_with(self, switch).map(|made| made.map(|link| link.map(AnyFlow::new)))
+        Harness::link_with(self, switch).map(|made| made.map(watched))
     }
 
     fn failing(&self) -> Option<AnyFlow> {
@@ -170,6 +268,14 @@ impl<H: Harness> Erased for H {
 
     fn turn(&self) -> bool {
         Harness::turn(self)
+    }
+
+    fn settle(&self) -> bool {
+        Harness::settle(self)
+    }
+
+    fn tasks(&self) -> usize {
+        Harness::tasks(self)
     }
 
     fn enter(&self, call: &mut dyn FnMut()) {
@@ -223,6 +329,14 @@ impl Harness for AnyHarness {
 
     fn turn(&self) -> bool {
         self.0.turn()
+    }
+
+    fn settle(&self) -> bool {
+        self.0.settle()
+    }
+
+    fn tasks(&self) -> usize {
+        self.0.tasks()
     }
 
     fn enter<R>(&self, call: impl FnOnce() -> R) -> R {

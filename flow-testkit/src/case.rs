@@ -4,59 +4,97 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use flow_core::future::{Read, Write};
 use flow_core::{Bytes, Flow, FlowExt, WriteError};
 
+use crate::census::Census;
 use crate::harness::{Harness, Link, Room};
+use crate::journal::Journal;
 use crate::moves::{BOUND, MUCH, pull, push};
 use crate::pattern::{Feed, Tape};
 use crate::peer::{Peer, Recv};
-use crate::step::Step;
-
-/// How far a law has come, for who watches it.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    steps: AtomicU64,
-    at: Mutex<&'static str>,
-}
-
-impl Progress {
-    pub(crate) fn steps(&self) -> u64 {
-        self.steps.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn at(&self) -> &'static str {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, what: &'static str) {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = what;
-        self.steps.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use crate::row::Row;
+use crate::step::{Counter, Step};
 
 /// A law being run on a flow.
 pub struct Case<H: Harness> {
     harness: H,
+    row: Row,
+    alone: bool,
     watchdog: Duration,
-    progress: Arc<Progress>,
+    journal: Arc<Journal>,
+    /// The one task that all calls are made by, where there is one.
+    task: Arc<Counter>,
+    /// Tasks that lived on the runtime before the law.
+    tasks: usize,
     /// A link of its own, made on first use, that tells when earlier events have been delivered.
     fence: RefCell<Option<Link<H::Flow>>>,
 }
 
 impl<H: Harness> Case<H> {
-    pub(crate) const fn new(harness: H, watchdog: Duration, progress: Arc<Progress>) -> Self {
+    pub(crate) fn new(
+        harness: H,
+        row: Row,
+        alone: bool,
+        watchdog: Duration,
+        journal: Arc<Journal>,
+    ) -> Self {
+        row.end.begin();
         Self {
-            harness,
+            row,
+            alone,
             watchdog,
-            progress,
+            task: Arc::new(Counter::noting("the task", Some(Arc::clone(&journal)))),
+            journal,
+            tasks: harness.tasks(),
             fence: RefCell::new(None),
+            harness,
         }
+    }
+
+    /// The law is over: nothing of it may be left on the runtime.
+    pub(crate) fn leave(self) {
+        self.without_fence();
+        let left = || self.harness.tasks().saturating_sub(self.tasks);
+        // A task that was told to end needs turns to do so.
+        for _ in 0..1000 {
+            if left() == 0 || !self.harness.turn() {
+                break;
+            }
+        }
+        assert_eq!(
+            left(),
+            0,
+            "drop_leaves_nothing: tasks are left on the runtime"
+        );
+    }
+
+    /// The way in which the law is run.
+    pub const fn row(&self) -> Row {
+        self.row
+    }
+
+    pub(crate) const fn task(&self) -> &Arc<Counter> {
+        &self.task
+    }
+
+    pub(crate) const fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// What the process holds. Only for laws that need to be [alone](crate::Need::Alone).
+    ///
+    /// # Panics
+    ///
+    /// If the law is not alone.
+    #[track_caller]
+    pub fn census(&self) -> Census {
+        assert!(self.alone, "this law needs `Alone`");
+        Census::take().expect("this law needs `Alone`, which can be had on Linux only")
     }
 
     /// What makes the flows.
@@ -70,7 +108,7 @@ impl<H: Harness> Case<H> {
 
     /// Says what is being done, for the watchdog's message.
     pub fn at(&self, what: &'static str) {
-        self.progress.set(what);
+        self.journal.set(what);
     }
 
     /// A flow and its far end, with room for what small laws send.
@@ -116,7 +154,7 @@ impl<H: Harness> Case<H> {
             let turned = self.harness.turn();
             if moved {
                 last = Instant::now();
-            } else if !turned && !done() {
+            } else if (!turned || self.harness.settle()) && !done() {
                 panic!("{what} is asleep: it waits, and nothing will wake it");
             } else if last.elapsed() > self.watchdog {
                 panic!("hang (watchdog) at {what}");
@@ -129,13 +167,16 @@ impl<H: Harness> Case<H> {
     /// For a flow without a reactor there is nothing to do. Otherwise a second flow of the same kind is made readable by its peer and waited
     /// for, twice: events are delivered in order, so those of before are behind us.
     pub fn settle(&self) {
+        if self.harness.settle() {
+            return;
+        }
         for _ in 0..2 {
             if !self.harness.turn() {
                 return;
             }
             let mut fence = self.fence.borrow_mut();
             let Link { flow, peer } = fence.get_or_insert_with(|| self.link());
-            let mut read = self.step("the kit's own fence", flow.read());
+            let mut read = self.step("the kit's own fence", flow.read()).in_own_task();
             if read.poll().is_pending() {
                 assert_eq!(peer.send(&[1]), 1, "the kit's own fence is full");
                 let _ = read.finish();
@@ -344,7 +385,8 @@ impl<H: Harness> Case<H> {
 impl<H: Harness> fmt::Debug for Case<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Case")
-            .field("progress", &self.progress)
+            .field("row", &self.row)
+            .field("journal", &self.journal)
             .finish_non_exhaustive()
     }
 }

@@ -2,18 +2,20 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
-    SocketFlags, SocketType, recv, send, sendmsg, shutdown, socketpair, sockopt,
+    SocketFlags, SocketType, connect, recv, send, sendmsg, shutdown, socket_with, socketpair,
+    sockopt,
 };
 
 use crate::harness::Room;
 use crate::peer::{Peer, Recv};
+use crate::row::End;
 
 /// What the kit connects two ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,25 +56,40 @@ impl Wires {
     /// A descriptor for a flow, and its far end.
     #[must_use]
     pub fn link(self, room: Room) -> (OwnedFd, FdPeer) {
-        let (ours, theirs) = self.pair(room);
+        let (first, second) = self.pair(room);
+        let (ours, theirs) = End::current().of(first, second);
         (ours, FdPeer::new(theirs))
     }
 }
 
 fn tcp(room: Room) -> (OwnedFd, OwnedFd) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind");
-    // Inherited by what is accepted; it must be known before the window is first told.
-    sockopt::set_socket_recv_buffer_size(&listener, WINDOW).expect("SO_RCVBUF");
-    let address = listener.local_addr().expect("address");
-    let ours = TcpStream::connect(address).expect("connect");
-    let (theirs, _) = listener.accept().expect("accept");
-    ours.set_nodelay(true).expect("TCP_NODELAY");
-    theirs.set_nodelay(true).expect("TCP_NODELAY");
+    let first = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .expect("socket");
+    let end = End::current();
+    // It must be known before the window is first told; what is accepted inherits it from its listener.
+    match end {
+        End::First => sockopt::set_socket_recv_buffer_size(&listener, WINDOW),
+        End::Second => sockopt::set_socket_recv_buffer_size(&first, WINDOW),
+    }
+    .expect("SO_RCVBUF");
+    connect(&first, &listener.local_addr().expect("address")).expect("connect");
+    let (second, _) = listener.accept().expect("accept");
+    let second = OwnedFd::from(second);
+    for fd in [&first, &second] {
+        sockopt::set_tcp_nodelay(fd, true).expect("TCP_NODELAY");
+    }
     if room == Room::Ample {
         // What the peer's window does not hold is accepted all the same, and is on the way for as long as the peer likes.
-        sockopt::set_socket_send_buffer_size(&ours, 256 * 1024).expect("SO_SNDBUF");
+        let (ours, _) = end.of(&first, &second);
+        sockopt::set_socket_send_buffer_size(ours, 256 * 1024).expect("SO_SNDBUF");
     }
-    (ours.into(), theirs.into())
+    (first, second)
 }
 
 /// What the peer's kernel holds: small enough to be filled at once, and large enough that a drained window is told at once

@@ -81,6 +81,14 @@ macro_rules! forms {
                 self.0.turn()
             }
 
+            fn settle(&self) -> bool {
+                self.0.settle()
+            }
+
+            fn tasks(&self) -> usize {
+                self.0.tasks()
+            }
+
             fn enter<R>(&self, call: impl FnOnce() -> R) -> R {
                 self.0.enter(call)
             }

@@ -8,6 +8,7 @@ use flow_core::{Flow, Switch};
 
 use crate::fd::Wires;
 use crate::peer::{FlowPeer, Peer};
+use crate::row::End;
 
 /// How much a link buffers between its flow and its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,20 @@ pub enum Need {
     Threads,
     /// The heap of this thread is counted: [`Harness::allocated`].
     Allocated,
+    /// The law is alone in its process, so that descriptors and threads can be counted: [`main`](crate::main()) sees to that.
+    Alone,
+    /// Each call is a task of its own. A matter of the ways in which laws are run ([`Row`](crate::Row)), not of the flow.
+    OwnTasks,
+    /// No call is polled but where the law says so. A matter of the ways in which laws are run, not of the flow.
+    ExactPolls,
+}
+
+impl Need {
+    /// Whether it is for the runner to meet, and not for the flow.
+    #[must_use]
+    pub const fn is_of_runner(self) -> bool {
+        matches!(self, Self::Alone | Self::OwnTasks | Self::ExactPolls)
+    }
 }
 
 /// How the kit makes flows of one kind, and lets what drives them run.
@@ -96,6 +111,13 @@ pub enum Need {
 pub trait Harness: 'static {
     /// The flow under test.
     type Flow: Flow + 'static;
+
+    /// What these flows lack, each with the reason: laws that need it are shown as ignored, and never as passed. One that is not lacking after
+    /// all is reported.
+    const LACKS: &'static [(Need, &'static str)] = &[];
+
+    /// Laws that these flows are known to break, each with the reason: they are not run unless asked for. One that is kept after all is reported.
+    const KNOWN: &'static [(&'static str, &'static str)] = &[];
 
     /// Two connected flows. By default made of [`over`](Self::over).
     fn pair(&self) -> (Self::Flow, Self::Flow) {
@@ -126,7 +148,8 @@ pub trait Harness: 'static {
         match self.over(ours) {
             Some(flow) => Link::new(flow, theirs),
             None => {
-                let (flow, other) = self.pair();
+                let (first, second) = self.pair();
+                let (flow, other) = End::current().of(first, second);
                 Link::new(flow, FlowPeer::new(other))
             }
         }
@@ -166,6 +189,14 @@ pub trait Harness: 'static {
         false
     }
 
+    /// Lets everything happen that happens without further calls, and says whether that is certain.
+    ///
+    /// Where it is, a law that still waits afterwards has found a lost wake, at once and without a doubt. Where it is not, which is the default, laws
+    /// settle by events of their own, and a hang is told by the watchdog alone.
+    fn settle(&self) -> bool {
+        false
+    }
+
     /// Runs `call` where flows of this kind can be made and polled: inside the runtime, where there is one.
     fn enter<R>(&self, call: impl FnOnce() -> R) -> R {
         call()
@@ -183,6 +214,11 @@ pub trait Harness: 'static {
     fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
         let _ = flow;
         false
+    }
+
+    /// How many tasks live on the runtime. Those that were not there before a law and are left after it are reported.
+    fn tasks(&self) -> usize {
+        0
     }
 
     /// How many bytes of heap this thread has allocated and not freed, if the test binary counts them.

@@ -8,28 +8,24 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::case::{Case, Progress};
-use crate::harness::{Harness, Need};
+use crate::any::AnyHarness;
+use crate::case::Case;
+use crate::harness::Need;
+use crate::journal::{self, Journal};
+use crate::row::Row;
 
 /// One clause of the contract as a test over any flow.
-pub struct Law<H: Harness> {
+#[derive(Clone, Copy)]
+pub struct Law {
     /// The clause's id.
     pub name: &'static str,
-    /// What the law needs of the harness beyond a pair.
+    /// What the law needs beyond a pair.
     pub needs: &'static [Need],
     /// The test: it panics where the clause is broken.
-    pub check: fn(&Case<H>),
+    pub check: fn(&Case<AnyHarness>),
 }
 
-impl<H: Harness> Clone for Law<H> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<H: Harness> Copy for Law<H> {}
-
-impl<H: Harness> fmt::Debug for Law<H> {
+impl fmt::Debug for Law {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Law")
             .field("name", &self.name)
@@ -49,19 +45,37 @@ pub enum Verdict {
     Hang(String),
 }
 
+/// A verdict, and how it came to it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What became of the law.
+    pub verdict: Verdict,
+    /// The last events before it.
+    pub events: Vec<String>,
+}
+
 /// The watchdog's time where nothing else is said: 20 s, or as many as the variable `FLOW_TESTKIT_WATCHDOG` says.
 #[must_use]
 pub fn watchdog() -> Duration {
     let seconds = std::env::var("FLOW_TESTKIT_WATCHDOG")
         .ok()
-        .and_then(|s| s.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(20))
+        .and_then(|s| s.parse().ok())
+        .and_then(|s| Duration::try_from_secs_f32(s).ok());
+    seconds.unwrap_or(Duration::from_secs(20))
 }
 
 const HANG: &str = "hang (watchdog)";
 
-impl<H: Harness> Law<H> {
-    /// Runs the law on a fresh harness. Never waits longer than the watchdog's time for one step.
+impl Law {
+    /// What the contract says under this law's name.
+    #[must_use]
+    pub fn promise(&self) -> &'static str {
+        promise(self.name).unwrap_or("(a clause that is not in the contract)")
+    }
+
+    /// Runs the law on a fresh harness in one way. Never waits longer than the watchdog's time for one step.
+    ///
+    /// `alone` says that nothing else goes on in the process, so that its descriptors and threads can be counted.
     ///
     /// A law that hangs inside a call of the flow leaves its thread behind.
     ///
@@ -69,14 +83,22 @@ impl<H: Harness> Law<H> {
     ///
     /// If no thread can be made.
     #[must_use]
-    pub fn run(&self, make: fn() -> H, watchdog: Duration) -> Verdict {
+    pub fn run(
+        &self,
+        make: impl FnOnce() -> AnyHarness + Send + 'static,
+        row: Row,
+        alone: bool,
+        watchdog: Duration,
+    ) -> Run {
         let (done, verdict) = mpsc::channel();
-        let progress = Arc::new(Progress::default());
-        let (law, watched) = (*self, Arc::clone(&progress));
+        let journal = Journal::new();
+        let (law, watched) = (*self, Arc::clone(&journal));
         let body = move || {
+            journal::begin(Arc::clone(&watched));
             let run = || {
-                let case = Case::new(make(), watchdog, watched);
+                let case = Case::new(make(), row, alone, watchdog, watched);
                 (law.check)(&case);
+                case.leave();
             };
             let verdict = match catch_unwind(AssertUnwindSafe(run)) {
                 Ok(()) => Verdict::Kept,
@@ -87,47 +109,41 @@ impl<H: Harness> Law<H> {
             };
             let _ = done.send(verdict);
         };
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(self.name.to_owned())
             .spawn(body)
             .expect("a thread for the law");
         let begun = Instant::now();
-        loop {
-            let steps = progress.steps();
+        let verdict = loop {
+            let steps = journal.steps();
             // Longer than the law's own watchdog, which knows more.
             match verdict.recv_timeout(watchdog.mul_f32(1.5)) {
-                Ok(verdict) => return verdict,
-                Err(RecvTimeoutError::Timeout) if progress.steps() != steps => {
+                Ok(verdict) => {
+                    // With what the thread itself still held.
+                    let _ = thread.join();
+                    break verdict;
+                }
+                Err(RecvTimeoutError::Timeout) if journal.steps() != steps => {
                     // Steps without end are no progress.
                     if begun.elapsed() > watchdog * 20 {
-                        return Verdict::Hang(format!(
-                            "{HANG} in steps without end, at {}",
-                            progress.at()
-                        ));
+                        let at = journal.at();
+                        break Verdict::Hang(format!("{HANG} in steps without end, at {at}"));
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    return Verdict::Hang(format!("{HANG} inside a call, at {}", progress.at()));
+                    let at = journal.at();
+                    break Verdict::Hang(format!("{HANG} inside a call, at {at}"));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Verdict::Broken("the law's thread ended without a verdict".to_owned());
+                    break Verdict::Broken("the law's thread ended without a verdict".to_owned());
                 }
             }
-        }
-    }
-
-    /// Runs the law as a test: panics unless the clause is kept.
-    ///
-    /// # Panics
-    ///
-    /// If the flow breaks the clause, naming it.
-    pub fn test(&self, make: fn() -> H) {
-        match self.run(make, watchdog()) {
-            Verdict::Kept => {}
-            Verdict::Broken(why) | Verdict::Hang(why) => {
-                panic!("law {} is broken: {why}", self.name)
-            }
-        }
+        };
+        let events = match verdict {
+            Verdict::Kept => vec![],
+            Verdict::Broken(_) | Verdict::Hang(_) => journal.events(),
+        };
+        Run { verdict, events }
     }
 }
 
@@ -135,4 +151,14 @@ fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
         .unwrap_or_else(|| "a panic".to_owned())
+}
+
+/// The clause of that id, as the contract words it.
+fn promise(clause: &str) -> Option<&'static str> {
+    include_str!("../CONTRACT.md").lines().find_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        (cells.next()?.trim_end_matches('`') == clause).then_some(())?;
+        matches!(cells.next()?, "must" | "kind").then_some(())?;
+        cells.next()
+    })
 }

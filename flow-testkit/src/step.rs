@@ -10,11 +10,18 @@ use std::time::Instant;
 
 use crate::case::Case;
 use crate::harness::Harness;
+use crate::journal::{Event, Journal};
+use crate::row::{Tasks, Wakers};
 
 /// A waker that counts how often it is woken, and does nothing else.
 #[derive(Debug, Default)]
 pub struct Counter {
     wakes: AtomicUsize,
+    /// The task that is woken with it.
+    task: Option<Arc<Self>>,
+    /// Whose waker it is, and where its wakes are noted.
+    what: &'static str,
+    journal: Option<Arc<Journal>>,
 }
 
 impl Counter {
@@ -23,6 +30,15 @@ impl Counter {
     pub fn new() -> (Arc<Self>, Waker) {
         let counter = Arc::new(Self::default());
         (Arc::clone(&counter), Waker::from(counter))
+    }
+
+    /// A counter at zero whose wakes are noted.
+    pub(crate) fn noting(what: &'static str, journal: Option<Arc<Journal>>) -> Self {
+        Self {
+            what,
+            journal,
+            ..Self::default()
+        }
     }
 
     /// How often it was woken.
@@ -39,6 +55,12 @@ impl Wake for Counter {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.wakes.fetch_add(1, Ordering::SeqCst);
+        if let Some(journal) = &self.journal {
+            journal.add(Event::Woken(self.what));
+        }
+        if let Some(task) = &self.task {
+            task.wakes.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -47,17 +69,21 @@ pub(crate) const YIELDS: usize = 3;
 
 /// One call on a flow, under way in a task of its own.
 ///
-/// A task here is a waker: each poll makes a new one, only the latest may be relied on, and no two steps ever share one. Dropping a step
-/// drops the call.
+/// How wakers and tasks go together is a matter of the way in which the law is run ([`Row`](crate::Row)): by default each step is a task of its own, each
+/// poll makes a new waker, and only the latest may be relied on. Dropping a step drops the call.
 #[must_use = "a call does nothing unless it is polled"]
 pub struct Step<'c, H: Harness, C> {
     case: &'c Case<H>,
     what: &'static str,
     call: C,
+    /// The counter of the latest poll's waker.
     counter: Arc<Counter>,
     /// Wakes of the counters before this one.
     earlier: usize,
+    /// Wakes of what is waited for, the counter or its task, when the latest poll began.
+    seen: usize,
     polls: usize,
+    tasks: Tasks,
 }
 
 impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
@@ -68,16 +94,47 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
             call,
             counter: Arc::default(),
             earlier: 0,
+            seen: 0,
             polls: 0,
+            tasks: case.row().tasks,
         }
     }
 
-    /// Polls once, with a fresh waker.
+    /// In a task of its own, also where the calls of a law are made by one task.
+    pub(crate) const fn in_own_task(mut self) -> Self {
+        self.tasks = Tasks::Each;
+        self
+    }
+
+    /// Polls once, with the waker that is due.
     pub fn poll_once(&mut self) -> Poll<C::Output> {
-        self.earlier += self.counter.wakes();
-        self.counter = Arc::default();
+        let (tasks, wakers) = (self.tasks, self.case.row().wakers);
+        let fresh = || Counter::noting(self.what, Some(Arc::clone(self.case.journal())));
+        let next = match (tasks, wakers) {
+            (Tasks::Each, Wakers::Same) if self.polls > 0 => None,
+            (Tasks::Each, _) => Some(Arc::new(fresh())),
+            (Tasks::One, Wakers::Same) => Some(Arc::clone(self.case.task())),
+            (Tasks::One, Wakers::Fresh) => {
+                let mut counter = fresh();
+                counter.task = Some(Arc::clone(self.case.task()));
+                Some(Arc::new(counter))
+            }
+        };
+        if let Some(next) = next {
+            self.earlier += self.counter.wakes();
+            self.counter = next;
+        }
+        self.seen = self.watched().wakes();
         let waker = Waker::from(Arc::clone(&self.counter));
         self.poll_with(&waker)
+    }
+
+    /// What is woken when this call is.
+    const fn watched(&self) -> &Arc<Counter> {
+        match self.tasks {
+            Tasks::Each => &self.counter,
+            Tasks::One => self.case.task(),
+        }
     }
 
     /// Polls once with this waker. [`is_woken`](Self::is_woken) does not know of it.
@@ -90,8 +147,16 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
             .enter(|| call.poll(&mut Context::from_waker(waker)))
     }
 
-    /// Polls, and again where it woke itself.
+    /// Polls, and again where it woke itself, and once more where the law is run with spurious polls.
     pub fn poll(&mut self) -> Poll<C::Output> {
+        let result = self.poll_now();
+        if result.is_pending() && self.case.row().spurious {
+            return self.poll_now();
+        }
+        result
+    }
+
+    fn poll_now(&mut self) -> Poll<C::Output> {
         for _ in 0..YIELDS {
             let result = self.poll_once();
             if result.is_ready() || !self.is_woken() {
@@ -119,7 +184,7 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
     /// Whether the waker of the latest poll was woken.
     #[must_use]
     pub fn is_woken(&self) -> bool {
-        self.counter.wakes() > 0
+        self.watched().wakes() > self.seen
     }
 
     /// How often its wakers were woken, old ones included.
@@ -147,7 +212,7 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
         loop {
             // A wake that never comes must not be hidden by a poll that nobody asked for.
             if self.polls > 0 {
-                let counter = Arc::clone(&self.counter);
+                let (watched, seen) = (Arc::clone(self.watched()), self.seen);
                 let others = || {
                     let moved = others();
                     if moved {
@@ -155,7 +220,7 @@ impl<'c, H: Harness, C: Future + Unpin> Step<'c, H, C> {
                     }
                     moved
                 };
-                self.case.wait(self.what, || counter.wakes() > 0, others);
+                self.case.wait(self.what, || watched.wakes() > seen, others);
             }
             if let Poll::Ready(value) = self.poll() {
                 return value;

@@ -7,7 +7,6 @@ use std::panic;
 use std::time::Duration;
 
 use flow_testkit::broken::{self, Broken, Expect};
-use flow_testkit::memory::Memory;
 use flow_testkit::{Law, Verdict, laws};
 
 /// What is wrong with the verdict, if anything is.
@@ -52,8 +51,8 @@ fn kill_matrix() {
     panic::set_hook(Box::new(|_| {}));
     let mut table = String::new();
     for broken in broken::all() {
-        let laws = laws::all::<Memory>();
-        let rejects = |law: &Law<Memory>| {
+        let laws = laws::all();
+        let rejects = |law: &Law| {
             let verdict = broken.run_law(law.name, Duration::from_millis(500));
             // A law that cannot be asked has not been asked.
             let asked = |why: &str| !why.contains("this law needs");

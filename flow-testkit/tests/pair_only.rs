@@ -1,30 +1,32 @@
 //! A harness that has nothing but a pair, as on the kit's page: the second flow plays the peer, and every law can still be run.
 
-mod pair {
-    use flow_core::memory::{self, MemoryFlow};
-    use flow_testkit::Harness;
+use flow_core::memory::{self, MemoryFlow};
+use flow_testkit::{Harness, Need};
 
-    #[derive(Default)]
-    struct Pair;
+#[derive(Default)]
+struct Pair;
 
-    impl Harness for Pair {
-        type Flow = MemoryFlow;
+impl Harness for Pair {
+    type Flow = MemoryFlow;
 
-        fn pair(&self) -> (MemoryFlow, MemoryFlow) {
-            memory::pair(64 * 1024)
-        }
+    const LACKS: &'static [(Need, &'static str)] = &[
+        (
+            Need::Reset,
+            "bytes in memory are not lost when the peer leaves",
+        ),
+        (Need::Descriptors, "there is no descriptor"),
+        (Need::Failing, "there is nothing below that could fail"),
+        (Need::Switch, "this harness has nothing but a pair"),
+        (Need::Runtime, "there is no runtime"),
+        (Need::Threads, "this harness has nothing but a pair"),
+        (Need::Allocated, "this binary does not count its heap"),
+    ];
+
+    fn pair(&self) -> (MemoryFlow, MemoryFlow) {
+        memory::pair(64 * 1024)
     }
+}
 
-    flow_testkit::conformance!(
-        Pair,
-        lacks {
-            Reset: "bytes in memory are not lost when the peer leaves",
-            Descriptors: "there is no descriptor",
-            Failing: "there is nothing below that could fail",
-            Switch: "this harness has nothing but a pair",
-            Runtime: "there is no runtime",
-            Threads: "this harness has nothing but a pair",
-            Allocated: "this binary does not count its heap",
-        },
-    );
+fn main() {
+    flow_testkit::main::<Pair>();
 }

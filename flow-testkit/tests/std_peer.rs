@@ -1,17 +1,22 @@
 //! The kit's own tools come first: its far ends against plain sockets of std in blocking mode, its executor and its watchdog against
 //! futures that are known.
 
-use std::future::{pending, poll_fn, ready};
+use std::cell::RefCell;
+use std::future::{Future, pending, poll_fn, ready};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use flow_core::FlowExt;
 use flow_testkit::fd::{FdPeer, Wires};
 use flow_testkit::memory::Memory;
 use flow_testkit::pattern::{Feed, Pattern, Tape};
-use flow_testkit::{Case, FlowPeer, Harness, Law, Peer, Recv, Room, Verdict};
+use flow_testkit::{
+    AnyHarness, Case, FlowPeer, Harness, Law, Link, Peer, Recv, Room, Row, Run, Tasks, Verdict,
+    Wakers,
+};
 
 /// A socket of std in blocking mode, whatever it is connected by, and the far end under test.
 fn link(wires: Wires, room: Room) -> (UnixStream, FdPeer) {
@@ -161,18 +166,23 @@ fn a_flow_plays_the_peer() {
 }
 
 /// Runs a law made of `check` alone.
-fn run(check: fn(&Case<Memory>), watchdog: Duration) -> Verdict {
+fn run(check: fn(&Case<AnyHarness>), row: Row, watchdog: Duration) -> Run {
     Law {
         name: "a law of the test",
         needs: &[],
         check,
     }
-    .run(Memory::default, watchdog)
+    .run(AnyHarness::of::<Memory>, row, false, watchdog)
+}
+
+/// The verdict of a law that takes no time, run in this way.
+fn verdict_in(row: Row, check: fn(&Case<AnyHarness>)) -> Verdict {
+    run(check, row, Duration::from_secs(20)).verdict
 }
 
 /// The verdict of a law that takes no time.
-fn verdict(check: fn(&Case<Memory>)) -> Verdict {
-    run(check, Duration::from_secs(20))
+fn verdict(check: fn(&Case<AnyHarness>)) -> Verdict {
+    verdict_in(Row::PLAIN, check)
 }
 
 fn broken(why: &str) -> Verdict {
@@ -263,6 +273,124 @@ fn every_poll_has_a_waker_of_its_own() {
     );
 }
 
+/// Notes its waker at each poll, and never ends.
+fn noting(seen: &RefCell<Vec<Waker>>) -> impl Future<Output = ()> + Unpin {
+    poll_fn(|cx| {
+        seen.borrow_mut().push(cx.waker().clone());
+        Poll::<()>::Pending
+    })
+}
+
+#[test]
+fn one_task_is_woken_for_each_of_its_calls() {
+    for wakers in [Wakers::Fresh, Wakers::Same] {
+        let row = Row {
+            tasks: Tasks::One,
+            wakers,
+            ..Row::PLAIN
+        };
+        let one = verdict_in(row, |case| {
+            let (a, b) = (RefCell::default(), RefCell::default());
+            let mut first = case.step("a call", noting(&a));
+            let mut second = case.step("another", noting(&b));
+            first.park();
+            second.park();
+            let same = a.borrow()[0].will_wake(&b.borrow()[0]);
+            assert_eq!(same, case.row().wakers == Wakers::Same);
+            assert!(!first.is_woken() && !second.is_woken());
+            b.borrow()[0].wake_by_ref();
+            assert!(first.is_woken() && second.is_woken());
+            // Who has looked since is not woken any more.
+            first.park();
+            assert!(!first.is_woken() && second.is_woken());
+        });
+        assert_eq!(one, Verdict::Kept);
+    }
+}
+
+#[test]
+fn the_same_waker_comes_again_and_counts_from_the_latest_poll() {
+    let row = Row {
+        wakers: Wakers::Same,
+        ..Row::PLAIN
+    };
+    let same = verdict_in(row, |case| {
+        let (a, b) = (RefCell::default(), RefCell::default());
+        let mut first = case.step("a call", noting(&a));
+        let mut second = case.step("another", noting(&b));
+        first.park().park();
+        second.park();
+        assert!(a.borrow()[0].will_wake(&a.borrow()[1]));
+        assert!(!a.borrow()[0].will_wake(&b.borrow()[0]));
+        a.borrow()[0].wake_by_ref();
+        assert!(first.is_woken() && !second.is_woken());
+        first.park();
+        assert!(!first.is_woken());
+        assert_eq!(first.wakes(), 1);
+    });
+    assert_eq!(same, Verdict::Kept);
+}
+
+#[test]
+fn spurious_polls_are_made_after_a_pending_and_nowhere_else() {
+    let row = Row {
+        spurious: true,
+        ..Row::PLAIN
+    };
+    let spurious = verdict_in(row, |case| {
+        let seen = RefCell::default();
+        let mut step = case.step("a call", noting(&seen));
+        step.park();
+        assert_eq!(step.polls(), 2);
+        assert!(step.poll_once().is_pending());
+        assert_eq!(step.polls(), 3);
+        let mut done = case.step("a call that is done", ready(7));
+        assert_eq!(done.poll(), Poll::Ready(7));
+        assert_eq!(done.polls(), 1);
+    });
+    assert_eq!(spurious, Verdict::Kept);
+}
+
+#[test]
+fn a_law_that_fails_tells_its_last_events() {
+    let run = run(
+        |case| {
+            let Link { flow, mut peer } = case.link();
+            let mut read = case.step("the read", flow.read());
+            read.park();
+            peer.send(b"abc");
+            assert!(read.poll().is_ready());
+            peer.end();
+            assert_eq!(peer.recv(&mut [0; 1]), Recv::End, "no end");
+        },
+        Row::PLAIN,
+        Duration::from_secs(20),
+    );
+    assert!(matches!(run.verdict, Verdict::Broken(_)));
+    // Numbers come first, and how the panic dropped things comes last.
+    let told: Vec<&str> = run
+        .events
+        .iter()
+        .filter_map(|event| event.split_once("  ").map(|(_, told)| told.trim()))
+        .collect();
+    let expected = [
+        "is made",
+        "poll_read answers pending (the read)",
+        "the read is woken",
+        "peer: sends 3 of 3 bytes",
+        "poll_read answers a chunk of 3 bytes (the read)",
+        "peer: ends",
+        "peer: finds nothing to receive",
+    ];
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(
+            told.ends_with(expected),
+            "{told:?} where {expected:?} should be"
+        );
+    }
+    assert!(told.len() >= expected.len(), "{told:?}");
+}
+
 #[test]
 fn what_should_wait_must_not_be_done() {
     let done = verdict(|case| {
@@ -294,9 +422,13 @@ fn what_should_wait_must_not_be_done() {
 #[test]
 fn what_never_settles_is_a_hang_that_names_the_step() {
     let soon = Duration::from_millis(200);
-    let turns = run(|case| case.wait("an event", || false, || true), soon);
+    let turns = run(
+        |case| case.wait("an event", || false, || true),
+        Row::PLAIN,
+        soon,
+    );
     assert_eq!(
-        turns,
+        turns.verdict,
         Verdict::Hang("hang (watchdog) inside a call, at an event".to_owned())
     );
     let spins = run(
@@ -307,8 +439,10 @@ fn what_never_settles_is_a_hang_that_names_the_step() {
             });
             case.step("a call that spins", call).finish();
         },
+        Row::PLAIN,
         soon,
-    );
+    )
+    .verdict;
     let why = "hang (watchdog) at a call that spins: it is woken again and again, and never done";
     assert_eq!(spins, Verdict::Hang(why.to_owned()));
     let blocks = run(
@@ -320,8 +454,10 @@ fn what_never_settles_is_a_hang_that_names_the_step() {
             });
             case.step("a call that blocks", call).finish();
         },
+        Row::PLAIN,
         soon,
-    );
+    )
+    .verdict;
     assert_eq!(
         blocks,
         Verdict::Hang("hang (watchdog) inside a call, at a call that blocks".to_owned())

@@ -1,7 +1,7 @@
 //! Every law of the contract on our own flow: this file is all that a flow needs.
 
 use flow_core::Flow as _;
-use flow_testkit::{FlowPeer, Harness, Link, Room};
+use flow_testkit::{FlowPeer, Harness, Link, Need, Room};
 use my_flow::MyFlow;
 
 #[derive(Default)]
@@ -9,6 +9,16 @@ struct Pipes;
 
 impl Harness for Pipes {
     type Flow = MyFlow;
+
+    const LACKS: &'static [(Need, &'static str)] = &[
+        (Need::Reset, "pipes lose nothing"),
+        (Need::TornAbort, "a pipe ends in one way only"),
+        (Need::Descriptors, "there is no descriptor"),
+        (Need::Switch, "no constructor takes a switch"),
+        (Need::Failing, "a pipe fails in no other way"),
+        (Need::Runtime, "there is no runtime"),
+        (Need::Allocated, "this binary does not count its heap"),
+    ];
 
     fn link(&self, room: Room) -> Link<MyFlow> {
         let (flow, peer) = my_flow::pair(if room == Room::Ample { 64 * 1024 } else { 97 });
@@ -25,15 +35,6 @@ impl Harness for Pipes {
     }
 }
 
-flow_testkit::conformance!(
-    Pipes,
-    lacks {
-        Reset: "pipes lose nothing",
-        TornAbort: "a pipe ends in one way only",
-        Descriptors: "there is no descriptor",
-        Switch: "no constructor takes a switch",
-        Failing: "a pipe fails in no other way",
-        Runtime: "there is no runtime",
-        Allocated: "this binary does not count its heap",
-    },
-);
+fn main() {
+    flow_testkit::main::<Pipes>();
+}

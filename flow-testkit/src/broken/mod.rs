@@ -7,6 +7,7 @@ mod abort;
 mod cancel;
 mod close;
 mod fd;
+mod leaves;
 mod naive;
 mod over_memory;
 mod over_socket;
@@ -19,10 +20,11 @@ mod write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::any::AnyHarness;
 use crate::harness::Harness;
 use crate::law::Verdict;
 use crate::laws;
+use crate::report::Outcome;
+use crate::subject::Subject;
 
 /// How a law must reject a broken flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +85,13 @@ impl Broken {
 }
 
 fn run<H: Harness + Default>(law: &str, watchdog: Duration) -> Verdict {
-    let law = laws::find::<AnyHarness>(law).unwrap_or_else(|| panic!("no law has the name {law}"));
-    law.run(AnyHarness::of::<H>, watchdog)
+    let law = laws::find(law).unwrap_or_else(|| panic!("no law has the name {law}"));
+    let report = Subject::of::<H>("broken").run(&law, true, watchdog);
+    match report.outcome {
+        Outcome::Kept => Verdict::Kept,
+        Outcome::Hang => Verdict::Hang(report.message),
+        _ => Verdict::Broken(report.message),
+    }
 }
 
 /// All broken flows, in the order of the laws.
@@ -100,6 +107,7 @@ pub fn all() -> Vec<Broken> {
         switch::all,
         tasks::all,
         fd::all,
+        leaves::all,
     ];
     files.into_iter().flat_map(|file| file()).collect()
 }

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use flow_core::Engine;
 
 use crate::fd::Wires;
-use crate::harness::Harness;
+use crate::harness::{Harness, Need};
 
 pub use self::socket::{PlainError, Socket};
 
@@ -24,6 +24,31 @@ pub struct Plain<const TCP: bool>;
 
 impl<const TCP: bool> Harness for Plain<TCP> {
     type Flow = PlainFlow;
+
+    const LACKS: &'static [(Need, &'static str)] = &[
+        if TCP {
+            (
+                Need::CleanLeave,
+                "a TCP peer that leaves with input unread resets",
+            )
+        } else {
+            (
+                Need::Reset,
+                "a Unix socket loses nothing when the peer leaves",
+            )
+        },
+        if TCP {
+            (Need::Switch, "a plain flow stays on one thread")
+        } else {
+            (
+                Need::TornAbort,
+                "a Unix socket has no way to say that a stream was cut off",
+            )
+        },
+        (Need::Switch, "a plain flow stays on one thread"),
+        (Need::Threads, "a plain flow stays on one thread"),
+        (Need::Allocated, "this binary does not count its heap"),
+    ];
 
     fn over(&self, fd: OwnedFd) -> Option<PlainFlow> {
         Some(Engine::new(Socket::new(fd), (), ()))

@@ -1,0 +1,210 @@
+//! The flows of this crate, for every law: in memory, boxed and wrapped twice, from async functions, and through futures-io and back.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use flow_core::memory::{self, MemoryError, MemoryFlow};
+use flow_core::{AsyncFns, BoxFlow, Bytes, Engine, Flow, FlowExt, Shutdown, Switch, WriteError};
+use flow_testkit::memory::WirePeer;
+use flow_testkit::{Harness, Link, Need, Refused, Room, Suite};
+
+/// Bytes in each direction. The small one is no power of two, and no divisor of anything.
+const fn capacity(room: Room) -> usize {
+    match room {
+        Room::Ample => 64 * 1024,
+        Room::Tight => 97,
+    }
+}
+
+/// What is made of a flow in memory.
+trait Made: 'static {
+    type Flow: Flow + Sync + 'static;
+    const LACKS: &'static [(Need, &'static str)] = &[
+        (
+            Need::Reset,
+            "bytes in memory are not lost when the peer leaves",
+        ),
+        (Need::Descriptors, "there is no descriptor"),
+        (Need::Failing, "flows in memory fail in no other way"),
+        (Need::Runtime, "there is no runtime"),
+        (Need::Allocated, "this binary does not count its heap"),
+    ];
+    fn make(flow: MemoryFlow) -> Self::Flow;
+    /// Whether the switch was on; `None` if these flows know no switch.
+    fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool>;
+}
+
+/// Makes such flows. The far end is the bare one of the flow in memory.
+struct Over<M>(PhantomData<M>);
+
+impl<M> Default for Over<M> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<M: Made> Harness for Over<M> {
+    type Flow = M::Flow;
+
+    const LACKS: &'static [(Need, &'static str)] = M::LACKS;
+
+    fn pair(&self) -> (M::Flow, M::Flow) {
+        let (first, second) = memory::pair(capacity(Room::Ample));
+        (M::make(first), M::make(second))
+    }
+
+    fn link(&self, room: Room) -> Link<M::Flow> {
+        let (flow, wire) = memory::with_wire(capacity(room));
+        Link::new(M::make(flow), WirePeer::new(wire))
+    }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<M::Flow>, Refused>> {
+        let Link { flow, peer } = self.link(Room::Tight);
+        Some(match M::attach(&flow, switch)? {
+            true => Ok(Link { flow, peer }),
+            false => Err(Refused {
+                peer,
+                back: Box::new(flow),
+            }),
+        })
+    }
+
+    fn abort_elsewhere(&self, flow: &M::Flow) -> bool {
+        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("no panic"));
+        true
+    }
+}
+
+struct InMemory;
+
+impl Made for InMemory {
+    type Flow = MemoryFlow;
+
+    fn make(flow: MemoryFlow) -> MemoryFlow {
+        flow
+    }
+
+    fn attach(flow: &MemoryFlow, switch: &Switch) -> Option<bool> {
+        Some(flow.attach(switch).is_ok())
+    }
+}
+
+/// Behind `dyn Flow`, and that in an `Arc`.
+struct WrappedTwice;
+
+impl Made for WrappedTwice {
+    type Flow = Arc<BoxFlow<MemoryError>>;
+
+    const LACKS: &'static [(Need, &'static str)] = &[
+        (
+            Need::Reset,
+            "bytes in memory are not lost when the peer leaves",
+        ),
+        (Need::Descriptors, "there is no descriptor"),
+        (Need::Failing, "flows in memory fail in no other way"),
+        (Need::Switch, "a flow is attached before it is boxed"),
+        (Need::Runtime, "there is no runtime"),
+        (Need::Allocated, "this binary does not count its heap"),
+    ];
+
+    fn make(flow: MemoryFlow) -> Self::Flow {
+        Arc::new(Box::new(flow))
+    }
+
+    fn attach(_flow: &Self::Flow, _switch: &Switch) -> Option<bool> {
+        None
+    }
+}
+
+type Receiving = Pin<Box<dyn Future<Output = Result<Option<Bytes>, MemoryError>> + Send>>;
+type Sending = Pin<Box<dyn Future<Output = Result<(), WriteError<MemoryError>>> + Send>>;
+type FromFns = AsyncFns<
+    Box<dyn FnMut() -> Receiving + Send + Sync>,
+    Receiving,
+    Box<dyn FnMut(Bytes) -> Sending + Send + Sync>,
+    Sending,
+    Box<dyn FnOnce() -> Sending + Send + Sync>,
+    Sending,
+>;
+
+/// The flow by its calls, as functions that are asynchronous and no more.
+struct AsyncFunctions;
+
+impl Made for AsyncFunctions {
+    type Flow = Engine<FromFns>;
+
+    fn make(flow: MemoryFlow) -> Self::Flow {
+        let receiving = Arc::new(flow);
+        let (sending, ending) = (receiving.clone(), receiving.clone());
+        flow_core::from_async_fns(
+            Box::new(move || {
+                let flow = receiving.clone();
+                Box::pin(async move { flow.read().await })
+            }),
+            Box::new(move |chunk| {
+                let flow = sending.clone();
+                Box::pin(async move { flow.write(chunk).await })
+            }),
+            Box::new(move || Box::pin(async move { ending.shutdown(Shutdown::Write).await })),
+        )
+    }
+
+    fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
+        Some(flow.attach(switch).is_ok())
+    }
+}
+
+#[cfg(feature = "futures-io")]
+mod there_and_back {
+    use flow_core::{FuturesIo, FuturesIoTransport, from_futures_io};
+
+    use super::*;
+
+    type There<F> = Engine<FuturesIoTransport<FuturesIo<F>>>;
+
+    fn there<F: Flow + Unpin>(flow: F) -> There<F> {
+        from_futures_io(FuturesIo::new(flow))
+    }
+
+    pub(super) struct Once;
+
+    impl Made for Once {
+        type Flow = There<MemoryFlow>;
+
+        fn make(flow: MemoryFlow) -> Self::Flow {
+            there(flow)
+        }
+
+        fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
+            Some(flow.attach(switch).is_ok())
+        }
+    }
+
+    pub(super) struct Twice;
+
+    impl Made for Twice {
+        type Flow = There<There<MemoryFlow>>;
+
+        fn make(flow: MemoryFlow) -> Self::Flow {
+            there(there(flow))
+        }
+
+        fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
+            Some(flow.attach(switch).is_ok())
+        }
+    }
+}
+
+/// The flows of this crate.
+pub(crate) fn add_to(suite: Suite) -> Suite {
+    let suite = suite
+        .flow::<Over<InMemory>>("memory")
+        .flow::<Over<WrappedTwice>>("memory/wrapped-twice")
+        .flow::<Over<AsyncFunctions>>("async-fns");
+    #[cfg(feature = "futures-io")]
+    let suite = suite
+        .flow::<Over<there_and_back::Once>>("futures-io")
+        .flow::<Over<there_and_back::Twice>>("futures-io/twice");
+    suite
+}
