@@ -1,7 +1,8 @@
 //! All laws on one or more kinds of flow: as the main function of a test, or for programs that print what they like.
 
+use std::env;
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -26,6 +27,8 @@ use crate::subject::Subject;
 ///
 /// The tests are named after the clauses; they are listed, filtered and skipped by the ordinary flags, and run under other test runners. Each runs in
 /// a process of its own, which is this program again: a crash or a hang costs one verdict, and descriptors and threads can be counted.
+///
+/// With the variable `FLOW_TESTKIT_FAIL_FAST` set, the first law that is broken ends the run.
 pub fn main<H: Harness + Default>() -> ! {
     Suite::new().flow::<H>("").main()
 }
@@ -152,7 +155,7 @@ impl Suite {
             let _ = self.print_excluded();
         }
         let code = conclusion.exit_code();
-        std::process::exit(i32::from(code != ExitCode::SUCCESS) * 101)
+        process::exit(i32::from(code != ExitCode::SUCCESS) * 101)
     }
 
     /// What was not run, and why.
@@ -215,7 +218,12 @@ fn trial(subject: &Subject, law: Law) -> Trial {
             Ok(())
         } else {
             let replay = report.replay(&test);
-            Err(Failed::from(format!("{report}replay  {replay}")))
+            let why = format!("{report}replay  {replay}");
+            if env::var_os("FLOW_TESTKIT_FAIL_FAST").is_some() {
+                println!("\n---- {test} ----\n{why}");
+                process::exit(101);
+            }
+            Err(Failed::from(why))
         }
     });
     match (lacking, known) {
