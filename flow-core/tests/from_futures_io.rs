@@ -407,6 +407,41 @@ fn a_peer_that_is_gone_is_closed_and_a_reset_is_read_too() {
 }
 
 #[test]
+fn where_the_peer_has_gone_first_there_is_nobody_to_tell_the_end() {
+    for gone in [
+        ErrorKind::BrokenPipe,
+        ErrorKind::ConnectionReset,
+        ErrorKind::ConnectionAborted,
+        ErrorKind::NotConnected,
+    ] {
+        let (script, flow, _) = scripted();
+        script.write([Ok(1)]);
+        script.flush([Ok(0)]);
+        script.close([Err(gone)]);
+        ready(flow.write("x")).unwrap();
+        ready(flow.shutdown(Shutdown::Write)).unwrap();
+        assert_eq!(script.sent(), "x|");
+    }
+    // Any other failure to tell it is one.
+    let (script, flow, _) = scripted();
+    script.close([Err(ErrorKind::PermissionDenied)]);
+    assert!(ready(flow.shutdown(Shutdown::Write)).is_err());
+}
+
+#[test]
+fn a_session_that_is_cut_off_completes_a_close_and_fails_the_reader() {
+    let (script, flow, _) = scripted();
+    script.close([Ok(0)]);
+    script.read([Ok(1), Err(ErrorKind::UnexpectedEof)]);
+    ready(flow.close()).unwrap();
+    assert_eq!(ready(flow.read()).unwrap().unwrap().len(), 1);
+    assert_eq!(
+        kind(&ready(flow.read()).unwrap_err()),
+        ErrorKind::UnexpectedEof
+    );
+}
+
+#[test]
 fn the_stream_is_dropped_on_abort_and_with_the_flow() {
     let (script, flow, wakes) = scripted();
     let mut read = flow.read();

@@ -291,6 +291,12 @@ impl<H: Harness> Case<H> {
         }
     }
 
+    /// The peer must meet the end, of whichever kind, after what is on the way, while nobody polls the flow.
+    #[track_caller]
+    pub fn receive_gone(&self, peer: &mut dyn Peer) {
+        while let Recv::Data(_) = self.receive(peer, "the end that the peer should see") {}
+    }
+
     /// Waits until the peer meets anything.
     #[track_caller]
     pub fn receive(&self, peer: &mut dyn Peer, what: &'static str) -> Recv {

@@ -29,6 +29,7 @@ pub mod script;
 mod step;
 mod subject;
 mod suite;
+pub mod transport;
 
 pub use crate::any::{AnyError, AnyFlow, AnyHarness};
 pub use crate::case::Case;

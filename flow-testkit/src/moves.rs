@@ -8,6 +8,15 @@ pub const MUCH: usize = 256 * 1024;
 /// What a flow with a peer that does not read may accept at most: kernel buffers and the flow's own.
 pub const BOUND: usize = 16 * 1024 * 1024;
 
+/// Sizes around which streams go wrong: nothing but one byte, what a tight link in memory holds, a page and a pipe, what a Unix socket
+/// takes at a time when it is squeezed, the usual buffer of a reader, and what 16 bits can count.
+pub const EDGES: [usize; 19] = [
+    1, 2, 96, 97, 98, 4095, 4096, 4097, 4479, 4480, 4481, 16_383, 16_384, 16_385, 65_535, 65_536,
+    65_537, 131_071, 131_073,
+];
+/// Numbers of buffers around which vectored writes go wrong: one, and what a system call takes (`IOV_MAX`).
+pub const COUNTS: [usize; 7] = [1, 2, 1023, 1024, 1025, 2049, 5000];
+
 /// The peer sends what it can of the next `len` bytes; how many it could send.
 pub fn push(peer: &mut dyn Peer, feed: &mut Feed, len: usize) -> usize {
     if len == 0 {

@@ -23,10 +23,26 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Each of them.
+    pub const ALL: [Self; 6] = [
+        Self::Kept,
+        Self::Broken,
+        Self::Hang,
+        Self::Crashed,
+        Self::Lacking,
+        Self::Known,
+    ];
+
     /// Whether a run of all laws may pass with this among its outcomes.
     #[must_use]
     pub const fn is_fine(self) -> bool {
         matches!(self, Self::Kept | Self::Lacking | Self::Known)
+    }
+
+    /// Whether the law was run: not where the flow lacks what it needs, or is known to break it.
+    #[must_use]
+    pub const fn is_run(self) -> bool {
+        !matches!(self, Self::Lacking | Self::Known)
     }
 
     /// One word.
@@ -43,15 +59,7 @@ impl Outcome {
     }
 
     pub(crate) fn of_word(word: &str) -> Option<Self> {
-        let all = [
-            Self::Kept,
-            Self::Broken,
-            Self::Hang,
-            Self::Crashed,
-            Self::Lacking,
-            Self::Known,
-        ];
-        all.into_iter().find(|outcome| outcome.word() == word)
+        Self::ALL.into_iter().find(|outcome| outcome.word() == word)
     }
 }
 
@@ -96,9 +104,9 @@ impl Report {
         }
     }
 
-    /// The command that runs this law in this way again, as far as the environment tells.
+    /// The line that runs this law in this way again, where `command` runs the law: the variables that say the way come before it.
     #[must_use]
-    pub fn replay(&self, test: &str) -> String {
+    pub fn replay_by(&self, command: &str) -> String {
         let mut line = String::new();
         if let Some((number, _)) = &self.row {
             line = format!("FLOW_TESTKIT_ROW={number} ");
@@ -108,6 +116,12 @@ impl Report {
                 line = format!("{line}{variable}={value} ");
             }
         }
+        line + command
+    }
+
+    /// The command that runs this law in this way again, as far as the environment tells.
+    #[must_use]
+    pub fn replay(&self, test: &str) -> String {
         let package = std::env::var("CARGO_PKG_NAME").ok();
         let program = std::env::current_exe().ok();
         let target = program.as_deref().and_then(|program| {
@@ -118,12 +132,12 @@ impl Report {
             });
             Some(hashed?.0.to_owned())
         });
-        match (package, target) {
+        self.replay_by(&match (package, target) {
             (Some(package), Some(target)) => {
-                format!("{line}cargo test -p {package} --test {target} -- --exact '{test}'")
+                format!("cargo test -p {package} --test {target} -- --exact '{test}'")
             }
-            _ => format!("{line}cargo test -- --exact '{test}'"),
-        }
+            _ => format!("cargo test -- --exact '{test}'"),
+        })
     }
 }
 
@@ -132,7 +146,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "clause  {}", self.law)?;
         writeln!(f, "says    {}", self.promise)?;
-        writeln!(f, "{:<6}  {}", self.outcome.word(), self.message)?;
+        writeln!(f, "{:<7} {}", self.outcome.word(), self.message)?;
         if let Some((number, row)) = &self.row {
             writeln!(f, "way     {number}: {row}")?;
         }

@@ -69,8 +69,18 @@ impl Suite {
     ///
     /// If the name is taken, or the harness names a law that there is not, or gives no reason for what it excludes.
     #[must_use]
-    pub fn flow<H: Harness + Default>(mut self, name: &str) -> Self {
-        let subject = Subject::of::<H>(name);
+    pub fn flow<H: Harness + Default>(self, name: &str) -> Self {
+        self.subject(Subject::of::<H>(name))
+    }
+
+    /// And this kind of flow.
+    ///
+    /// # Panics
+    ///
+    /// As [`flow`](Self::flow) does.
+    #[must_use]
+    pub fn subject(mut self, subject: Subject) -> Self {
+        let name = subject.name();
         let taken = self.subjects.iter().any(|other| other.name() == name);
         assert!(!taken, "two flows have the name {name:?}");
         for (law, why) in subject.known() {
@@ -106,10 +116,24 @@ impl Suite {
     ///
     /// If `each` does.
     pub fn run(&self, each: impl FnMut(&Report) + Send) -> Vec<Report> {
+        self.run_some(|_, _| true, each)
+    }
+
+    /// [`run`](Self::run), but only the laws that are wanted on each flow.
+    ///
+    /// # Panics
+    ///
+    /// If `wanted` or `each` does.
+    pub fn run_some(
+        &self,
+        wanted: impl Fn(&Subject, &Law) -> bool,
+        each: impl FnMut(&Report) + Send,
+    ) -> Vec<Report> {
         let jobs: Vec<_> = self
             .subjects
             .iter()
             .flat_map(|subject| laws::all().into_iter().map(move |law| (subject, law)))
+            .filter(|(subject, law)| wanted(subject, law))
             .collect();
         let (next, each) = (AtomicUsize::new(0), Mutex::new(each));
         let reports: Mutex<Vec<Option<Report>>> = Mutex::new(vec![None; jobs.len()]);

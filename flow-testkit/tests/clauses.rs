@@ -109,3 +109,15 @@ fn every_law_has_a_broken_flow() {
         );
     }
 }
+
+#[test]
+fn every_narrow_flow_has_a_wider_one() {
+    let all = broken::all();
+    let names: BTreeSet<&str> = all.iter().map(|broken| broken.name).collect();
+    for narrow in &all {
+        if let Some(wider) = narrow.wider {
+            assert!(names.contains(wider), "{} narrows {wider}", narrow.name);
+            assert_ne!(wider, narrow.name);
+        }
+    }
+}

@@ -241,6 +241,7 @@ impl<T: Transport> Inner<T> {
                 Poll::Pending
             };
             if tx.done >= number {
+                tx.in_a_row += 1;
                 Poll::Ready(Ok(()))
             } else {
                 result

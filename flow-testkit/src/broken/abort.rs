@@ -6,15 +6,15 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::thread::{self, ThreadId};
 
-use flow_core::memory::{self, Memory as MemoryTransport, MemoryError, MemoryFlow};
+use flow_core::memory::{Memory as MemoryTransport, MemoryError, MemoryFlow};
 use flow_core::{
-    Bytes, Chunks, CloseOp, Engine, Flow, FlushOp, PeerEnd, ReadOp, ShutdownOp, Transport,
-    WriteError, WriteOp,
+    Bytes, Chunks, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Transport as _, WriteError, WriteOp,
 };
 
 use super::Broken;
 use super::over_memory::{DONE, DonePoll, FlowFault, Inside, ReadPoll, flow};
 use super::over_socket::{self, SocketFault};
+use super::over_wire::{self, WireFault};
 use super::write::WaitsForABufferful;
 use crate::harness::{Harness, Link, Room};
 use crate::memory::Memory;
@@ -35,10 +35,7 @@ pub(super) fn all() -> Vec<Broken> {
             "abort_sends_what_was_accepted",
             "the peer met the end after 0 bytes",
         ),
-        Broken::new::<EndsInOrder, OverEndsInOrder>(
-            "abort_torn_is_not_orderly",
-            "looked like one that ended",
-        ),
+        over_wire::flow::<EndsInOrder>("abort_torn_is_not_orderly", "looked like one that ended"),
         flow::<AbortsOnlyOnce>("abort_twice_is_harmless", "the transport is there"),
         Broken::new::<BoundToItsThread, OverBound>("abort_from_any_thread", "abort panicked"),
         flow::<KeptAlive>("drop_is_seen", "the end that the peer should see is asleep"),
@@ -100,49 +97,12 @@ impl FlowFault for AbortsWhenDropped {
 }
 
 /// Whether the stream was cut off is not asked.
-struct EndsInOrder(MemoryTransport);
-
-impl Transport for EndsInOrder {
-    type Error = MemoryError;
-    type Rx = memory::Rx;
-    type Tx = memory::Tx;
-
-    fn poll_recv(
-        &self,
-        rx: &mut memory::Rx,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Bytes>, MemoryError>> {
-        self.0.poll_recv(rx, cx)
-    }
-
-    fn poll_send(&self, tx: &mut memory::Tx, cx: &mut Context<'_>, data: &mut Chunks) -> DonePoll {
-        self.0.poll_send(tx, cx, data)
-    }
-
-    fn poll_finish(&self, tx: &mut memory::Tx, cx: &mut Context<'_>) -> DonePoll {
-        self.0.poll_finish(tx, cx)
-    }
-
-    fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
-        self.0.poll_peer_end(cx)
-    }
-
-    fn abort(&self, _: bool) {
-        self.0.abort(false);
-    }
-}
-
 #[derive(Default)]
-struct OverEndsInOrder;
+struct EndsInOrder;
 
-impl Harness for OverEndsInOrder {
-    type Flow = Engine<EndsInOrder>;
-
-    fn link(&self, room: Room) -> Link<Self::Flow> {
-        Memory.link(room).map(|flow| {
-            let parts = flow.into_parts().expect("a new flow comes apart");
-            Engine::new(EndsInOrder(parts.transport), parts.rx, parts.tx)
-        })
+impl WireFault for EndsInOrder {
+    fn abort(&self, wire: &MemoryTransport, _: bool) {
+        wire.abort(false);
     }
 }
 

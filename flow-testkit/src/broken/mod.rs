@@ -1,7 +1,8 @@
 //! Broken flows: for each law at least one flow with one fault, of a kind that real flows have had, that the law must reject.
 //!
 //! A law that nobody has seen fail is not yet a law. Most are a wrapper of a few lines round a good flow; the table says which law rejects
-//! which flow, and by which words.
+//! which flow, and by which words. Most real faults show only now and then: beside a plain one, `narrow` has those that differ from it in
+//! when they go wrong.
 
 mod abort;
 mod cancel;
@@ -9,9 +10,12 @@ mod close;
 mod fd;
 mod leaves;
 mod naive;
+mod narrow;
 mod over_memory;
 mod over_socket;
+mod over_wire;
 mod read;
+mod scripts;
 mod shutdown;
 mod switch;
 mod tasks;
@@ -44,7 +48,9 @@ pub struct Broken {
     pub law: &'static str,
     /// How.
     pub expect: Expect,
-    run: fn(&str, Duration) -> Verdict,
+    /// The flow with the same fault that shows it in more states, for one that differs from it only in when it goes wrong.
+    pub wider: Option<&'static str>,
+    make: fn(&str) -> Subject,
 }
 
 impl Broken {
@@ -56,7 +62,16 @@ impl Broken {
             name,
             law,
             expect: Expect::Fails(words),
-            run: run::<H>,
+            wider: None,
+            make: |name| Subject::of::<H>(name),
+        }
+    }
+
+    /// It differs from this one only in when it goes wrong.
+    fn narrower_than(self, wider: &'static str) -> Self {
+        Self {
+            wider: Some(wider),
+            ..self
         }
     }
 
@@ -80,21 +95,23 @@ impl Broken {
     /// If there is no law of that name.
     #[must_use]
     pub fn run_law(&self, law: &str, watchdog: Duration) -> Verdict {
-        (self.run)(law, watchdog)
+        let law = laws::find(law).unwrap_or_else(|| panic!("no law has the name {law}"));
+        let report = self.subject().run(&law, true, watchdog);
+        match report.outcome {
+            Outcome::Kept => Verdict::Kept,
+            Outcome::Hang => Verdict::Hang(report.message),
+            _ => Verdict::Broken(report.message),
+        }
+    }
+
+    /// The flow as one of a suite: `broken/` and its name.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        (self.make)(&format!("broken/{}", self.name))
     }
 }
 
-fn run<H: Harness + Default>(law: &str, watchdog: Duration) -> Verdict {
-    let law = laws::find(law).unwrap_or_else(|| panic!("no law has the name {law}"));
-    let report = Subject::of::<H>("broken").run(&law, true, watchdog);
-    match report.outcome {
-        Outcome::Kept => Verdict::Kept,
-        Outcome::Hang => Verdict::Hang(report.message),
-        _ => Verdict::Broken(report.message),
-    }
-}
-
-/// All broken flows, in the order of the laws.
+/// All broken flows, in the order of the laws: first the plain faults, then those that show only now and then.
 #[must_use]
 pub fn all() -> Vec<Broken> {
     let files = [
@@ -108,6 +125,8 @@ pub fn all() -> Vec<Broken> {
         tasks::all,
         fd::all,
         leaves::all,
+        scripts::all,
+        narrow::all,
     ];
     files.into_iter().flat_map(|file| file()).collect()
 }

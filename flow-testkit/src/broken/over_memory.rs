@@ -1,12 +1,13 @@
 //! A fault wrapped round a good flow in memory.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use flow_core::memory::{MemoryError, MemoryFlow};
-use flow_core::{Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
+use flow_core::{Bytes, CloseOp, Flow, FlushOp, Place, ReadOp, ShutdownOp, WriteError, WriteOp};
 
 use super::Broken;
 use crate::harness::{Harness, Link, Room};
@@ -27,6 +28,7 @@ pub(super) struct Spy {
     ended: AtomicBool,
     gone: AtomicBool,
     sent: AtomicUsize,
+    asked: AtomicUsize,
     moving: AtomicBool,
 }
 
@@ -34,6 +36,11 @@ impl Spy {
     /// The peer has ended its sending, or is gone.
     pub(super) fn ended(&self) -> bool {
         self.ended.load(Ordering::SeqCst) || self.gone()
+    }
+
+    /// The peer has ended its sending before it went, if it went.
+    pub(super) fn half_closed(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// The peer is gone.
@@ -44,6 +51,11 @@ impl Spy {
     /// How many bytes the peer has sent.
     pub(super) fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes the peer asked for when it last received.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// Whether the peer is doing something just now.
@@ -67,6 +79,27 @@ impl Inside {
             spy: Arc::clone(&self.spy),
             passes,
         }))
+    }
+}
+
+/// How many calls of a kind wait: for faults that need more than one.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Cell<usize>);
+
+impl Waiting {
+    /// How many wait beside this one.
+    pub(super) fn others(&self, place: &Place) -> usize {
+        self.0.get().saturating_sub(usize::from(place.is_held()))
+    }
+
+    /// Counts a call that was in line or not before it was polled, with this result.
+    pub(super) fn note<R>(&self, was_in_line: bool, result: &Poll<R>) {
+        let waiting = self.0.get();
+        match (was_in_line, result.is_pending()) {
+            (false, true) => self.0.set(waiting + 1),
+            (true, false) => self.0.set(waiting.saturating_sub(1)),
+            _ => {}
+        }
     }
 }
 
@@ -204,6 +237,7 @@ impl Peer for SpyPeer {
     }
 
     fn recv(&mut self, buf: &mut [u8]) -> Recv {
+        self.spy.asked.store(buf.len(), Ordering::SeqCst);
         self.tell(|peer| peer.recv(buf))
     }
 

@@ -107,17 +107,19 @@ impl FlowFault for KeepsTheFirstWaker {
     }
 }
 
-/// Wakers for whom the wake is passed on: all of them, or the latest.
+/// Wakers to whom a wake is passed on.
 #[derive(Default)]
-struct Board(Mutex<Vec<Waker>>);
+pub(super) struct Board(Mutex<Vec<Waker>>);
 
 impl Board {
-    fn post(&self, waker: &Waker) {
+    /// One more.
+    pub(super) fn post(&self, waker: &Waker) {
         self.0.lock().expect("not poisoned").push(waker.clone());
     }
 
-    fn clear(&self) {
-        self.0.lock().expect("not poisoned").clear();
+    /// This one alone.
+    pub(super) fn keep(&self, waker: &Waker) {
+        *self.0.lock().expect("not poisoned") = vec![waker.clone()];
     }
 }
 
@@ -140,8 +142,7 @@ struct OneSlot {
 
 impl FlowFault for OneSlot {
     fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        self.slot.clear();
-        self.slot.post(cx.waker());
+        self.slot.keep(cx.waker());
         let waker = Waker::from(Arc::clone(&self.slot));
         inside.flow.poll_read(&mut Context::from_waker(&waker), op)
     }

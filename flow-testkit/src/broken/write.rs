@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<Broken> {
             "write_back_pressure",
             "were accepted while the peer does not read",
         ),
-        flow::<RoomWakesNobody>("write_resumes_with_room", "a large write is asleep"),
+        flow::<RoomWakesNobody>("write_resumes_with_room", "a write with room is asleep"),
         naive::flow::<ForgetsTheRest>("write_calls_in_order", "the peer got foreign bytes"),
         flow::<LoopOfWrites>("write_whole_under_concurrency", "was cut by another write"),
         flow::<StopsAtIovMax>("writev_any_count", "bytes that should arrive is asleep"),
@@ -56,7 +56,7 @@ pub(super) fn all() -> Vec<Broken> {
 }
 
 /// Only the front of a write.
-fn cut(op: &mut WriteOp, len: usize) {
+pub(super) fn cut(op: &mut WriteOp, len: usize) {
     let whole: Vec<u8> = op.chunks().slices().collect::<Vec<_>>().concat();
     *op.chunks() = Bytes::copy_from_slice(&whole[..len.min(whole.len())]).into();
 }
@@ -145,20 +145,28 @@ impl FlowFault for RoomWakesNobody {
     }
 }
 
-/// A vectored write is a loop of writes.
+/// Vectored writes that are sent as several.
 #[derive(Default)]
-struct LoopOfWrites {
+pub(super) struct Parts {
     next: Cell<u64>,
     parts: RefCell<BTreeMap<u64, VecDeque<WriteOp>>>,
 }
 
-impl FlowFault for LoopOfWrites {
-    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+impl Parts {
+    /// Writes so many buffers at a time.
+    pub(super) fn write(
+        &self,
+        most: usize,
+        inside: &Inside,
+        cx: &mut Context<'_>,
+        op: &mut WriteOp,
+    ) -> DonePoll {
         let key = op.taken().unwrap_or_else(|| {
             let key = self.next.replace(self.next.get() + 1);
-            let parts = std::mem::take(op.chunks())
-                .into_iter()
-                .map(WriteOp::from)
+            let buffers: Vec<Bytes> = std::mem::take(op.chunks()).into_iter().collect();
+            let parts = buffers
+                .chunks(most)
+                .map(|part| part.iter().cloned().collect())
                 .collect();
             self.parts.borrow_mut().insert(key, parts);
             op.set_taken(key);
@@ -171,6 +179,16 @@ impl FlowFault for LoopOfWrites {
             parts.pop_front();
         }
         DONE
+    }
+}
+
+/// A vectored write is a loop of writes.
+#[derive(Default)]
+struct LoopOfWrites(Parts);
+
+impl FlowFault for LoopOfWrites {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        self.0.write(1, inside, cx, op)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::task::Poll;
 
-use flow_core::{Bytes, Flow, FlowExt, Shutdown};
+use flow_core::{Bytes, Flow, FlowExt, ReadOp, Shutdown, WriteOp};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link};
+use crate::laws::tasks::noop;
 use crate::laws::write_end::expect_closed;
-use crate::moves::{feed_in, feed_out, pull, tape_out};
+use crate::moves::{MUCH, feed_in, feed_out, pull, tape_out};
 use crate::peer::{Peer, Recv};
 
 /// Pending and later reads fail with `Aborted`, never `None`.
@@ -88,12 +89,6 @@ pub fn abort_closes_writing<H: Harness>(case: &Case<H>) {
     }
 }
 
-/// Waits until the peer meets the end, of whichever kind, after what is on the way.
-#[track_caller]
-fn receive_gone<H: Harness>(case: &Case<H>, peer: &mut dyn Peer) {
-    while let Recv::Data(_) = case.receive(peer, "the end that the peer should see") {}
-}
-
 /// The peer sees the end at once, while the flow object still lives.
 pub fn abort_is_seen_at_once<H: Harness>(case: &Case<H>) {
     for state in ["idle", "reading", "writing", "closing", "read to the end"] {
@@ -115,7 +110,7 @@ pub fn abort_is_seen_at_once<H: Harness>(case: &Case<H>) {
         }
         flow.abort();
         // The calls are there, and are not polled.
-        receive_gone(case, &mut peer);
+        case.receive_gone(&mut peer);
         drop((read, write, close));
         drop(flow);
     }
@@ -129,7 +124,7 @@ pub fn abort_sends_what_was_accepted<H: Harness>(case: &Case<H>) {
         case.write(&flow, feed.next(len));
         flow.abort();
         case.receive_up_to(&mut peer, &mut tape, feed.at());
-        receive_gone(case, &mut peer);
+        case.receive_gone(&mut peer);
     }
 }
 
@@ -186,7 +181,7 @@ pub fn abort_twice_is_harmless<H: Harness>(case: &Case<H>) {
             "a read after abort was no error"
         );
     }
-    receive_gone(case, &mut peer);
+    case.receive_gone(&mut peer);
 
     let Link { flow, mut peer } = case.link();
     peer.end();
@@ -197,7 +192,7 @@ pub fn abort_twice_is_harmless<H: Harness>(case: &Case<H>) {
     for _ in 0..2 {
         flow.abort();
     }
-    receive_gone(case, &mut peer);
+    case.receive_gone(&mut peer);
     peer.vanish();
     flow.abort();
 }
@@ -221,7 +216,7 @@ pub fn abort_from_any_thread<H: Harness>(case: &Case<H>) {
             "a read parked at the abort gave {result:?}"
         );
         expect_closed("a write parked at the abort", write.finish());
-        receive_gone(case, &mut peer);
+        case.receive_gone(&mut peer);
     }
 }
 
@@ -254,13 +249,26 @@ pub fn drop_is_seen<H: Harness>(case: &Case<H>) {
             _ => {}
         }
         drop(flow);
-        receive_gone(case, &mut peer);
-        let sent = crate::moves::push(&mut peer, &mut feed_in(), 10 * crate::moves::MUCH);
+        case.receive_gone(&mut peer);
+        let sent = crate::moves::push(&mut peer, &mut feed_in(), 10 * MUCH);
         assert!(
-            sent <= crate::moves::MUCH,
+            sent <= MUCH,
             "{sent} bytes could be sent to a flow that is gone"
         );
     }
+    // Operations may outlive their flow, and do not hold it.
+    let Link { flow, mut peer } = case.tight();
+    let (mut read, mut write) = (ReadOp::new(), WriteOp::from(feed_out().next(MUCH)));
+    case.at("operations that outlive their flow");
+    case.harness().enter(|| {
+        let result = flow.poll_read(&mut noop(), &mut read);
+        assert!(result.is_pending(), "a read gave {result:?}");
+        let result = flow.poll_write(&mut noop(), &mut write);
+        assert!(result.is_pending(), "a large write gave {result:?}");
+    });
+    drop(flow);
+    case.receive_gone(&mut peer);
+    drop((read, write));
 }
 
 /// What the transport accepted before the drop still arrives.
@@ -280,7 +288,7 @@ pub fn drop_sends_what_was_accepted<H: Harness>(case: &Case<H>) {
             feed.at(),
             "the peer of a dropped flow got too few bytes"
         );
-        receive_gone(case, &mut peer);
+        case.receive_gone(&mut peer);
     }
 }
 
@@ -323,7 +331,7 @@ pub fn drop_needs_no_runtime<H: Harness>(case: &Case<H>) {
         "a write parked when the runtime ended gave {result:?}"
     );
     aborted.abort();
-    receive_gone(case, &mut told);
+    case.receive_gone(&mut told);
     drop(dropped);
-    receive_gone(case, &mut left);
+    case.receive_gone(&mut left);
 }

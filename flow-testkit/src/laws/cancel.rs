@@ -184,7 +184,15 @@ pub fn cancel_hands_the_wake_on<H: Harness>(case: &Case<H>) {
     // Room for the first, which is told, does not look, and goes.
     pull(&mut peer, &mut tape, MUCH);
     case.settle();
+    let told = first.is_woken();
     drop(first);
+    if told {
+        case.wait(
+            "the write behind a dropped one",
+            || heir.is_woken(),
+            || false,
+        );
+    }
     let result = heir.finish_while(|| pull(&mut peer, &mut tape, MUCH));
     assert!(result.is_ok(), "write failed: {result:?}");
     case.receive_up_to(&mut peer, &mut tape, feed.at());

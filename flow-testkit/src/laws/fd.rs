@@ -10,6 +10,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use crate::case::Case;
 use crate::fd::{FdPeer, Wires};
 use crate::harness::{Harness, Room};
+use crate::laws::write_end::write_until_closed;
 use crate::moves::{feed_in, feed_out, pull, tape_in, tape_out};
 use crate::peer::Peer;
 
@@ -176,5 +177,56 @@ pub fn fd_passed_descriptors_do_not_stall<H: Harness>(case: &Case<H>) {
             peer.end();
             case.read_end(&flow);
         }
+    }
+}
+
+/// What is known of a descriptor that is gone never reaches a flow that has its number, nor do the events of a duplicate that lives on.
+pub fn fd_number_may_be_reused<H: Harness>(case: &Case<H>) {
+    let wires = case.harness().wires();
+    for state in ["reading", "writing", "ended", "failed"] {
+        let (ours, mut old) = wires.link(Room::Tight);
+        let duplicate = rustix::io::fcntl_dupfd_cloexec(&ours, 0).expect("dup");
+        let flow = case.over(ours);
+        match state {
+            "reading" => drop(case.park_read(&flow)),
+            "writing" => drop(case.park_taken(&flow, &mut feed_out())),
+            "ended" => {
+                old.end();
+                case.read_end(&flow);
+            }
+            _ => {
+                old.vanish();
+                write_until_closed(case, &flow, false);
+                let _ = case.try_read(&flow);
+            }
+        }
+        drop(flow);
+        // The free number is the lowest, so the next descriptor has it.
+        let (ours, mut peer) = wires.link(Room::Tight);
+        let flow = case.over(ours);
+        let (mut feed, mut tape) = (feed_in(), tape_in());
+        let (mut out, mut seen) = (feed_out(), tape_out());
+        let mut read = case.park_read(&flow);
+        if state == "reading" {
+            // An event of the old one, which its duplicate keeps alive.
+            old.send(b"!");
+            case.settle();
+        }
+        read.still_waits("while only a descriptor that is gone has had input");
+        case.send(&mut peer, &mut feed, 10);
+        match read.finish() {
+            Ok(Some(chunk)) => tape.check(&chunk),
+            other => panic!("a flow with the number of one that {state} read {other:?}"),
+        }
+        let mut write = case.step("a write", flow.write(out.next(20_000)));
+        let result = write.finish_while(|| pull(&mut peer, &mut seen, 64 * 1024));
+        assert!(
+            result.is_ok(),
+            "a flow with the number of one that was {state} wrote {result:?}"
+        );
+        peer.end();
+        case.read_up_to(&flow, &mut tape, feed.at());
+        case.read_end(&flow);
+        drop(duplicate);
     }
 }

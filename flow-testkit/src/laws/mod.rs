@@ -1,14 +1,18 @@
 //! The laws: one function for each clause of the contract, named after it, with the clause as its doc comment.
 
 pub mod abort;
+pub mod apart;
 pub mod cancel;
+pub mod cancel_points;
 pub mod close;
 pub mod fd;
 pub mod leaves;
 pub mod quiet;
 pub mod read;
 pub mod reenter;
+pub mod scripts;
 pub mod shutdown;
+pub mod states;
 pub mod switch;
 pub mod tasks;
 pub mod write;
@@ -42,6 +46,8 @@ macro_rules! with_laws {
             write write_moves_by_itself [];
             write write_back_pressure [];
             write write_resumes_with_room [];
+            write write_waits_for_slow_reader [];
+            write write_ignores_false_readiness [Descriptors];
             write write_calls_in_order [OwnTasks];
             write write_whole_under_concurrency [];
             writev writev_any_count [];
@@ -62,6 +68,7 @@ macro_rules! with_laws {
             cancel cancel_taken_write_driven_by_read [];
             cancel cancel_hands_the_wake_on [];
             cancel cancel_flush_shutdown_close [];
+            cancel_points cancel_at_every_poll [];
             cancel cancel_leaves_no_residue [];
 
             shutdown shutdown_write_is_seen [];
@@ -71,6 +78,7 @@ macro_rules! with_laws {
             shutdown shutdown_read_ends_reading [];
             shutdown shutdown_read_spares_writing [];
             shutdown shutdown_twice_is_ok [];
+            shutdown shutdown_peer_gone_is_ok [];
             shutdown shutdown_owed_bytes [];
 
             close close_refuses_later_writes [];
@@ -101,7 +109,12 @@ macro_rules! with_laws {
             switch switch_off_refuses [Switch];
             switch switch_holds_weakly [Switch];
 
+            states states_answer_as_listed [];
+
             tasks tasks_full_duplex [];
+            apart tasks_each_event_wakes_its_own [];
+            apart tasks_neither_direction_starves [];
+            apart tasks_flows_are_apart [];
             tasks tasks_each_byte_to_one_reader [];
             tasks tasks_served_in_order [OwnTasks];
             tasks tasks_latest_waker_counts [];
@@ -118,7 +131,11 @@ macro_rules! with_laws {
             fd fd_flags_untouched [Descriptors];
             fd fd_never_blocks [Descriptors];
             fd fd_released_once [Descriptors];
+            fd fd_number_may_be_reused [Descriptors];
             fd fd_passed_descriptors_do_not_stall [Descriptors];
+
+            scripts random_calls_follow_the_model [];
+            scripts every_call_in_every_state [];
         }
     };
 }

@@ -7,7 +7,8 @@ use flow_core::{Bytes, Flow, FlowExt, Shutdown};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link, Room};
-use crate::moves::{IN, feed_in, feed_out, push_up_to, tape_in, tape_out};
+use crate::laws::shutdown::shut;
+use crate::moves::{EDGES, IN, feed_in, feed_out, push_up_to, tape_in, tape_out};
 use crate::peer::Peer;
 
 /// Bytes arrive once and in order, none lost, repeated or foreign.
@@ -21,6 +22,18 @@ pub fn read_in_order_once<H: Harness>(case: &Case<H>) {
         // What follows shows that something is missing before it.
         case.send(&mut peer, &mut feed, 8);
         case.read_up_to(&flow, &mut tape, feed.at());
+    }
+    // Of every size at which a buffer may be full, or a count may not fit.
+    for len in EDGES {
+        let to = feed.at() + len as u64;
+        while tape.at() < to {
+            let mut read = case.step("a read", flow.read());
+            match read.finish_while(|| push_up_to(&mut peer, &mut feed, to)) {
+                Ok(Some(chunk)) => tape.check(&chunk),
+                other => panic!("{other:?} came after {} of {to} bytes", tape.at()),
+            }
+        }
+        case.settle();
     }
     // And as fast as it goes.
     let total = feed.at() + 300_000;
@@ -103,7 +116,9 @@ pub fn read_chunk_never_changes<H: Harness>(case: &Case<H>) {
 pub fn read_does_not_wait_for_more<H: Harness>(case: &Case<H>) {
     let Link { flow, mut peer } = case.link();
     let (mut feed, mut tape) = (feed_in(), tape_in());
-    for len in [1, 100, 1, 5000, 1] {
+    // A buffer that is just full is no sign of more to come.
+    let sizes = EDGES.into_iter().filter(|len| *len < 60_000);
+    for len in [1, 100, 1, 5000, 1].into_iter().chain(sizes) {
         // There before the read, and there after it.
         case.send(&mut peer, &mut feed, len);
         case.read_up_to(&flow, &mut tape, feed.at());
@@ -160,6 +175,21 @@ pub fn read_end_after_last_byte<H: Harness>(case: &Case<H>) {
         }
         case.read_end(&flow);
     }
+    // They come together to a read that waits.
+    for len in [1, 5000] {
+        let Link { flow, mut peer } = case.link();
+        let (mut feed, mut tape) = (feed_in(), tape_in());
+        let mut read = case.park_read(&flow);
+        case.send(&mut peer, &mut feed, len);
+        peer.end();
+        case.settle();
+        match read.finish() {
+            Ok(Some(chunk)) => tape.check(&chunk),
+            other => panic!("{other:?} came to a parked read before the last byte"),
+        }
+        case.read_up_to(&flow, &mut tape, feed.at());
+        case.read_end(&flow);
+    }
 }
 
 /// After `None` always `None`, at once.
@@ -200,11 +230,14 @@ pub fn read_end_is_final<H: Harness>(case: &Case<H>) {
 /// The end wakes a read that is parked.
 pub fn read_end_wakes_parked_read<H: Harness>(case: &Case<H>) {
     for leave in [false, true] {
-        for len in [0, 10] {
+        for (len, half_closed) in [(0, false), (10, false), (10, true)] {
             let Link { flow, mut peer } = case.link();
             let (mut feed, mut tape) = (feed_in(), tape_in());
             case.send(&mut peer, &mut feed, len);
             case.read_up_to(&flow, &mut tape, feed.at());
+            if half_closed {
+                shut(case, &flow, Shutdown::Write);
+            }
             let mut read = case.park_read(&flow);
             case.settle();
             if leave {
@@ -226,7 +259,7 @@ pub fn read_end_leaves_writing<H: Harness>(case: &Case<H>) {
     peer.end();
     case.read_end(&flow);
     let (mut feed, mut tape) = (feed_out(), tape_out());
-    for len in [1, 200_000] {
+    for len in [1, 1000, 200_000] {
         let mut write = case.step("a write after the peer's end", flow.write(feed.next(len)));
         let result = write.finish_while(|| crate::moves::pull(&mut peer, &mut tape, 64 * 1024));
         assert!(
@@ -381,11 +414,24 @@ pub fn read_ignores_false_readiness<H: Harness>(case: &Case<H>) {
         // The flow's runtime hears of a byte that somebody else takes first.
         peer.send(&[0]);
         let mut stolen = [0; 1];
+        let mut late = false;
         case.wait(
             "the stolen byte",
-            || rustix::net::recv(&thief, &mut stolen, rustix::net::RecvFlags::DONTWAIT).is_ok(),
+            || {
+                let dont_wait = rustix::net::RecvFlags::DONTWAIT;
+                let got = rustix::net::recv(&thief, &mut stolen, dont_wait).is_ok();
+                // A flow of the completion kind has taken it before anybody else could.
+                late = !got && read.is_woken();
+                got || late
+            },
             || true,
         );
+        if late {
+            let taken = read.finish();
+            let one = matches!(&taken, Ok(Some(chunk)) if chunk[..] == [0]);
+            assert!(one, "one byte came as {taken:?}");
+            continue;
+        }
         case.settle();
         read.still_waits("for a byte that was not taken by another");
         case.send(&mut peer, &mut feed, 1 + round);

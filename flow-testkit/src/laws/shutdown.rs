@@ -19,10 +19,19 @@ pub(crate) fn shut<H: Harness>(case: &Case<H>, flow: &H::Flow, how: Shutdown) {
 /// The peer sees the end while the flow is still alive.
 pub fn shutdown_write_is_seen<H: Harness>(case: &Case<H>) {
     for how in [Shutdown::Write, Shutdown::Both] {
-        for len in [0, 1000] {
+        // Alone, after bytes, and where the peer or our reading has ended first.
+        for (len, first) in [(0, ""), (1000, ""), (10, "peer"), (10, "reading")] {
             let Link { flow, mut peer } = case.link();
             let (mut feed, mut tape) = (feed_out(), tape_out());
             case.write(&flow, feed.next(len));
+            match first {
+                "peer" => {
+                    peer.end();
+                    case.read_end(&flow);
+                }
+                "reading" => shut(case, &flow, Shutdown::Read),
+                _ => {}
+            }
             shut(case, &flow, how);
             case.receive_up_to(&mut peer, &mut tape, feed.at());
             case.receive_end(&mut peer);
@@ -206,6 +215,38 @@ pub fn shutdown_twice_is_ok<H: Harness>(case: &Case<H>) {
                 peer.vanish();
                 case.settle();
                 shut(case, &flow, Shutdown::Write);
+            }
+        }
+    }
+}
+
+/// Where nothing is owed, shutdown is `Ok` also when the peer has gone, and close after it.
+pub fn shutdown_peer_gone_is_ok<H: Harness>(case: &Case<H>) {
+    for reset in [false, true] {
+        for how in [Shutdown::Write, Shutdown::Both, Shutdown::Read] {
+            for read_first in [false, true] {
+                let Link { flow, mut peer } = case.link();
+                if reset {
+                    peer.reset()
+                } else {
+                    peer.vanish()
+                }
+                case.settle();
+                if read_first {
+                    let _ = case.try_read(&flow);
+                }
+                for again in 1..=3 {
+                    let result = case.step("a shutdown", flow.shutdown(how)).finish();
+                    assert!(
+                        result.is_ok(),
+                        "shutdown({how:?}) {again} with a peer that has gone gave {result:?}"
+                    );
+                }
+                let result = case.step("a close", flow.close()).finish();
+                assert!(
+                    result.is_ok(),
+                    "a close after shutdown({how:?}) with a peer that has gone gave {result:?}"
+                );
             }
         }
     }

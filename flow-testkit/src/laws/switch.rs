@@ -1,7 +1,9 @@
 //! Switches: one handle that ends many flows.
 
+use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use flow_core::{FlowExt, Shutdown, Switch};
 
@@ -28,12 +30,6 @@ fn turn_off(switch: &Switch) {
         Poll::Ready(result) => assert!(result.is_ok(), "turn_off failed: {result:?}"),
         Poll::Pending => panic!("turn_off waits though there are only flows to abort"),
     }
-}
-
-#[track_caller]
-fn receive_gone<H: Harness>(case: &Case<H>, peer: &mut dyn Peer, state: &'static str) {
-    let _ = state;
-    while let Recv::Data(_) = case.receive(peer, "the end after turn_off") {}
 }
 
 /// `turn_off` aborts every attached flow, whatever it is doing.
@@ -89,6 +85,12 @@ pub fn switch_off_aborts<H: Harness>(case: &Case<H>) {
     let mut write = case.park_taken(flow("writing"), &mut feed_out());
     let mut close = case.step("a close parked at turn_off", flow("closing").close());
     close.park();
+    // And those behind them.
+    let mut reads: Vec<_> = (0..2).map(|_| case.park_read(flow("reading"))).collect();
+    let mut behind = case.step("a write in line at turn_off", flow("writing").write("x"));
+    behind.park();
+    let mut flush = case.step("a flush parked at turn_off", flow("writing").flush());
+    flush.park();
     turn_off(&switch);
     let result = read.finish();
     assert!(result.is_err(), "a read parked at turn_off gave {result:?}");
@@ -102,6 +104,13 @@ pub fn switch_off_aborts<H: Harness>(case: &Case<H>) {
         result.is_err(),
         "a close parked at turn_off gave {result:?}"
     );
+    for read in &mut reads {
+        let result = read.finish();
+        assert!(result.is_err(), "a read parked at turn_off gave {result:?}");
+    }
+    for result in [behind.finish(), flush.finish()] {
+        assert!(result.is_err(), "a call parked at turn_off gave {result:?}");
+    }
     for (state, link) in &links {
         let result = case.step("a read after turn_off", link.flow.read()).poll();
         assert!(
@@ -109,10 +118,10 @@ pub fn switch_off_aborts<H: Harness>(case: &Case<H>) {
             "turn_off did not abort a flow that was {state}: {result:?}"
         );
     }
-    drop((read, write, close));
+    drop((read, write, close, reads, behind, flush));
     for (state, link) in &mut links {
         if *state != "failed" {
-            receive_gone(case, &mut link.peer, state);
+            case.receive_gone(&mut link.peer);
         }
     }
     turn_off(&switch);
@@ -122,24 +131,70 @@ pub fn switch_off_aborts<H: Harness>(case: &Case<H>) {
 pub fn switch_off_refuses<H: Harness>(case: &Case<H>) {
     let switch = Switch::new();
     turn_off(&switch);
-    let harness = case.harness();
     for _ in 0..2 {
-        match harness
-            .enter(|| harness.link_with(&switch))
-            .expect("this law needs `Switch`")
-        {
-            Ok(_) => panic!("a switch that is off accepted a flow"),
-            Err(mut refused) => {
-                case.settle();
-                let met = refused.peer.recv(&mut [0]);
-                assert_eq!(
-                    met,
-                    Recv::Empty,
-                    "what a switch refused was not given back whole"
-                );
-                drop(refused.back);
-                receive_gone(case, &mut refused.peer, "refused");
-            }
+        refused(case, &switch, "that is off");
+    }
+    // As is one that is being turned off: its flows have been aborted, and a new one would be forgotten.
+    let switch = Switch::new();
+    let gate = Arc::new(Gate::default());
+    let hook = Arc::clone(&gate);
+    let added = switch.add_async_hook(move || poll_fn(move |cx| hook.poll(cx)));
+    assert!(added.is_ok(), "a switch that is on refused a hook");
+    let (_, waker) = Counter::new();
+    let mut off = pin!(switch.turn_off());
+    let first = off.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(
+        first.is_pending(),
+        "turn_off did not wait for its hook: {first:?}"
+    );
+    refused(case, &switch, "that runs its hooks");
+    gate.open();
+    let last = off.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(last.is_ready(), "turn_off is not done after its last hook");
+    refused(case, &switch, "that has run its hooks");
+}
+
+/// What a hook waits for.
+#[derive(Default)]
+struct Gate(Mutex<(bool, Option<Waker>)>);
+
+impl Gate {
+    fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut gate = self.0.lock().expect("not poisoned");
+        if gate.0 {
+            return Poll::Ready(());
+        }
+        gate.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn open(&self) {
+        let mut gate = self.0.lock().expect("not poisoned");
+        gate.0 = true;
+        let waker = gate.1.take();
+        drop(gate);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The switch must refuse a flow, and give back what it was to be made of.
+fn refused<H: Harness>(case: &Case<H>, switch: &Switch, state: &str) {
+    let harness = case.harness();
+    match harness
+        .enter(|| harness.link_with(switch))
+        .expect("this law needs `Switch`")
+    {
+        Ok(_) => panic!("a switch {state} accepted a flow"),
+        Err(mut refused) => {
+            case.settle();
+            let met = refused.peer.recv(&mut [0]);
+            assert_eq!(
+                met,
+                Recv::Empty,
+                "what a switch refused was not given back whole"
+            );
+            drop(refused.back);
+            case.receive_gone(&mut refused.peer);
         }
     }
 }
@@ -154,7 +209,7 @@ pub fn switch_holds_weakly<H: Harness>(case: &Case<H>) {
         }
         drop(flow);
         // The switch is on, and does not keep the stream open.
-        receive_gone(case, &mut peer, "dropped");
+        case.receive_gone(&mut peer);
     }
     let before = format!("{switch:?}");
     for _ in 0..1000 {

@@ -5,8 +5,8 @@ use std::task::Poll;
 use flow_core::{Bytes, FlowExt};
 
 use crate::case::Case;
-use crate::harness::{Harness, Link};
-use crate::moves::{BOUND, MUCH, feed_out, pull, tape_out};
+use crate::harness::{Harness, Link, Room};
+use crate::moves::{BOUND, EDGES, MUCH, feed_in, feed_out, pull, tape_out};
 use crate::peer::{Peer, Recv};
 use crate::step::Step;
 
@@ -23,8 +23,57 @@ pub fn write_accepts_every_byte<H: Harness>(case: &Case<H>) {
         drop(write);
         drop(flow);
         case.receive_up_to(&mut peer, &mut tape, feed.at());
-        case.receive_end(&mut peer);
+        // An end in order, or a torn stream: for some kinds a drop is a cut.
+        case.receive_gone(&mut peer);
     }
+    // One after the other, of every size at which a count may not fit; that the peer has sent something is no reason to stop.
+    let Link { flow, mut peer } = case.tight();
+    let (mut feed, mut tape) = (feed_out(), tape_out());
+    case.send(&mut peer, &mut feed_in(), 10);
+    for len in EDGES {
+        let mut write = case.step("a write", flow.write(feed.next(len)));
+        let result = write.finish_while(|| pull(&mut peer, &mut tape, MUCH));
+        assert!(result.is_ok(), "a write of {len} bytes failed: {result:?}");
+        case.receive_up_to(&mut peer, &mut tape, feed.at());
+    }
+}
+
+/// However slowly the peer reads, a write waits for it and does not fail.
+pub fn write_waits_for_slow_reader<H: Harness>(case: &Case<H>) {
+    const ALL: u64 = 2 * 1024 * 1024;
+    // Many portions, however small they are.
+    const PORTIONS: usize = 2000;
+    let Link { flow, mut peer } = case.tight();
+    let (mut feed, mut tape) = (feed_out(), tape_out());
+    let mut write = case.park_taken(&flow, &mut feed);
+    for _ in 0..PORTIONS {
+        if tape.at() >= ALL {
+            break;
+        }
+        // The reader takes a portion, and is gone for so long that everything else comes to rest.
+        pull(&mut peer, &mut tape, 16 * 1024);
+        case.settle();
+        if write.is_woken()
+            && let Poll::Ready(result) = write.poll()
+        {
+            assert!(
+                result.is_ok(),
+                "a write to a slow reader gave {result:?} after {} bytes",
+                tape.at()
+            );
+            write = case.step("a write to a slow reader", flow.write(feed.next(MUCH)));
+            let first = write.poll();
+            assert!(
+                !matches!(first, Poll::Ready(Err(_))),
+                "a write to a slow reader gave {first:?} after {} bytes",
+                tape.at()
+            );
+            if first.is_ready() {
+                write = case.park_taken(&flow, &mut feed);
+            }
+        }
+    }
+    case.receive_while(&mut write, &mut peer, &mut tape, feed.at());
 }
 
 /// Accepted bytes reach the peer without further calls.
@@ -79,7 +128,20 @@ pub fn write_back_pressure<H: Harness>(case: &Case<H>) {
 
 /// A parked write goes on as soon as there is room.
 pub fn write_resumes_with_room<H: Harness>(case: &Case<H>) {
-    // Room comes byte by byte, in the kernel's portions, and all at once.
+    // However small the steps in which it comes: once all was read there is room.
+    for step in [1, 60, 1000] {
+        let Link { flow, mut peer } = case.tight();
+        let (mut feed, mut tape) = (feed_out(), tape_out());
+        let mut write = case.park_taken(&flow, &mut feed);
+        while pull(&mut peer, &mut tape, step) {}
+        case.wait(
+            "a write with room",
+            || write.is_woken(),
+            || pull(&mut peer, &mut tape, step),
+        );
+        case.receive_while(&mut write, &mut peer, &mut tape, feed.at());
+    }
+    // Byte by byte, in the kernel's portions, and all at once.
     for step in [1, 1000, MUCH] {
         let Link { flow, mut peer } = case.tight();
         let (mut feed, mut tape) = (feed_out(), tape_out());
@@ -235,4 +297,49 @@ pub fn write_flush_waits_for_taken<H: Harness>(case: &Case<H>) {
             "a flush with nothing left gave {flushed:?}"
         );
     }
+}
+
+/// Room that somebody else takes first never surfaces.
+pub fn write_ignores_false_readiness<H: Harness>(case: &Case<H>) {
+    let (ours, mut peer) = case.harness().wires().link(Room::Tight);
+    let thief = rustix::io::fcntl_dupfd_cloexec(&ours, 0).expect("dup");
+    let flow = case.over(ours);
+    let mut feed = feed_out();
+    let mut write = case.park_taken(&flow, &mut feed);
+    let (mut seen, mut stolen) = (0, 0);
+    let mut buf = vec![0; 64 * 1024];
+    for _ in 0..5 {
+        // No more than what is there: whoever sends from a thread of its own would get everything through.
+        let there = peer.queued().min(MUCH / 16);
+        if let Recv::Data(count) = peer.recv(&mut buf[..there]) {
+            seen += count as u64;
+        }
+        // The flow's runtime hears of room that is gone again when the flow looks.
+        case.settle();
+        let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+        while let Ok(count) = rustix::net::send(&thief, &[0; 1000], flags) {
+            stolen += count as u64;
+        }
+        write.still_waits("for room that was not taken by another");
+    }
+    let result = write.finish_while(|| match peer.recv(&mut buf) {
+        Recv::Data(count) => {
+            seen += count as u64;
+            true
+        }
+        _ => false,
+    });
+    assert!(result.is_ok(), "false readiness surfaced as {result:?}");
+    let all = feed.at() + stolen;
+    case.wait(
+        "what was written and what was stolen",
+        || {
+            if let Recv::Data(count) = peer.recv(&mut buf) {
+                seen += count as u64;
+            }
+            seen >= all
+        },
+        || true,
+    );
+    assert_eq!(seen, all, "the peer got more bytes than were sent");
 }

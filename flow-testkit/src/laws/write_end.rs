@@ -17,7 +17,7 @@ pub(crate) fn expect_closed<E: std::fmt::Debug>(what: &str, result: Result<(), W
 }
 
 /// Writes until one fails.
-fn write_until_closed<H: Harness>(case: &Case<H>, flow: &H::Flow, vectored: bool) {
+pub(super) fn write_until_closed<H: Harness>(case: &Case<H>, flow: &H::Flow, vectored: bool) {
     for _ in 0..16 {
         let data = Bytes::from_static(b"to nobody");
         let write = if vectored {
@@ -57,19 +57,27 @@ pub fn write_peer_gone_is_closed<H: Harness>(case: &Case<H>) {
 /// A parked write ends when the peer goes.
 pub fn write_parked_peer_gone<H: Harness>(case: &Case<H>) {
     for reset in [false, true] {
-        let Link { flow, mut peer } = case.tight();
-        let mut feed = feed_out();
-        let mut first = case.park_taken(&flow, &mut feed);
-        let mut second = case.step("a write in line", flow.write(feed.next(3)));
-        second.park();
-        case.settle();
-        if reset {
-            peer.reset()
-        } else {
-            peer.vanish()
+        for ended_first in [false, true] {
+            let Link { flow, mut peer } = case.tight();
+            let mut feed = feed_out();
+            let mut first = case.park_taken(&flow, &mut feed);
+            let mut second = case.step("a write in line", flow.write(feed.next(3)));
+            second.park();
+            if ended_first {
+                // A half-close that somebody has seen is not the last event.
+                peer.end();
+                case.read_end(&flow);
+                second.still_waits("after the peer's end");
+            }
+            case.settle();
+            if reset {
+                peer.reset()
+            } else {
+                peer.vanish()
+            }
+            expect_closed("a write parked when the peer went", first.finish());
+            expect_closed("a write in line when the peer went", second.finish());
         }
-        expect_closed("a write parked when the peer went", first.finish());
-        expect_closed("a write in line when the peer went", second.finish());
     }
 }
 

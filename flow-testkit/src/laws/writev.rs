@@ -6,7 +6,7 @@ use flow_core::{Bytes, Flow, FlowExt, Shutdown, WriteError};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link};
-use crate::moves::{MUCH, feed_out, pull, tape_out};
+use crate::moves::{COUNTS, EDGES, MUCH, feed_out, pull, tape_out};
 use crate::pattern::{Feed, Tape};
 use crate::peer::{Peer, Recv};
 
@@ -34,7 +34,7 @@ pub fn writev_any_count<H: Harness>(case: &Case<H>) {
     for tight in [false, true] {
         let mut link = if tight { case.tight() } else { case.link() };
         let (mut feed, mut tape) = (feed_out(), tape_out());
-        for count in [1, 2, 1023, 1024, 1025, 5000] {
+        for count in COUNTS {
             vectored(case, &mut link, &mut feed, &mut tape, &vec![1; count]);
         }
         // Portions of the transport that end inside a buffer, on a boundary, and behind several.
@@ -42,7 +42,9 @@ pub fn writev_any_count<H: Harness>(case: &Case<H>) {
             &[1, 4095, 4096, 4097, 7][..],
             &[4480, 4480],
             &[4479, 2, 4479],
+            &[97, 97, 1, 96],
             &[100_000, 1, 30_000],
+            &EDGES,
         ] {
             vectored(case, &mut link, &mut feed, &mut tape, lengths);
         }
@@ -53,7 +55,7 @@ pub fn writev_any_count<H: Harness>(case: &Case<H>) {
 pub fn writev_empty_entries<H: Harness>(case: &Case<H>) {
     let mut link = case.link();
     let (mut feed, mut tape) = (feed_out(), tape_out());
-    for empties in [0, 1, 1024, 2000] {
+    for empties in [0, 1, 1023, 1024, 1025, 2000] {
         let mut lengths = vec![0; empties];
         lengths.extend([5, 0, 0, 7, 0]);
         vectored(case, &mut link, &mut feed, &mut tape, &lengths);

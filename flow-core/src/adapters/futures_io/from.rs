@@ -175,14 +175,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for FuturesIoTransport<S> {
     ) -> Poll<Result<(), WriteError<SharedError>>> {
         // All was sent, and with that flushed.
         let closed = Pin::new(&mut *lock(&tx.stream)).poll_close(cx);
-        retried(closed, cx).map_err(write_error)
+        match ready!(retried(closed, cx)).map_err(write_error) {
+            // There is nobody left to tell, and nothing is owed to them.
+            Err(WriteError::Closed) => Poll::Ready(Ok(())),
+            Err(WriteError::Transport(e)) if Self::is_closed(&e) => Poll::Ready(Ok(())),
+            result => Poll::Ready(result),
+        }
     }
 
     fn is_closed(error: &SharedError) -> bool {
         error.downcast_ref::<io::Error>().is_some_and(|e| {
             matches!(
                 e.kind(),
-                ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
+                // The last is what a session says whose peer is gone without a goodbye: the reader is told that, and a close is done.
+                ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::NotConnected
+                    | ErrorKind::UnexpectedEof
             )
         })
     }

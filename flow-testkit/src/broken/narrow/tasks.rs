@@ -1,0 +1,351 @@
+//! Concurrency that goes wrong only now and then.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use flow_core::{Bytes, CloseOp, Flow, ReadOp, Shutdown, ShutdownOp, WriteOp};
+
+use crate::broken::Broken;
+use crate::broken::over_memory::{DONE, DonePoll, FlowFault, Inside, ReadPoll, flow};
+use crate::broken::tasks::Board;
+use crate::step::Counter;
+
+pub(super) fn all() -> Vec<Broken> {
+    vec![
+        flow::<OneSlotForBoth>("tasks_each_event_wakes_its_own", "a parked read is asleep")
+            .narrower_than("OneSlot"),
+        flow::<ReadDisplacesANewWrite>("tasks_each_event_wakes_its_own", "a large write is asleep")
+            .narrower_than("OneSlotForBoth"),
+        flow::<ParkedWriteStopsReading>("tasks_full_duplex", "a parked read is asleep")
+            .narrower_than("OneLock"),
+        flow::<ReadsFirst>(
+            "tasks_neither_direction_starves",
+            "writes were ready in 1000 rounds",
+        ),
+        flow::<OneSlotPerProcess>("tasks_flows_are_apart", "a parked read is asleep")
+            .narrower_than("OneSlot"),
+        flow::<OneBufferPerProcess>("tasks_flows_are_apart", "foreign bytes")
+            .narrower_than("ReusesItsBuffer"),
+        flow::<OneSlotForWrites>("tasks_all_waiters_are_served", "a large write is asleep")
+            .narrower_than("OneSlot"),
+        flow::<FirstWakerOfAWrite>("tasks_latest_waker_counts", "a large write is asleep")
+            .narrower_than("KeepsTheFirstWaker"),
+        flow::<FirstWakerOfAClose>(
+            "tasks_latest_waker_counts",
+            "a close polled by a later task is asleep",
+        )
+        .narrower_than("KeepsTheFirstWaker"),
+        flow::<PolledCloseIsDone>(
+            "tasks_spurious_polls_are_harmless",
+            "a close was done by being polled",
+        )
+        .narrower_than("PolledIsReady"),
+        flow::<RoomWakesEveryWriter>("tasks_parked_are_quiet", "room for one write woke the 9")
+            .narrower_than("WakesEverybody"),
+        flow::<NeverYieldsWriting>("tasks_always_ready_yields", "129 writes in a row")
+            .narrower_than("NeverYields"),
+        flow::<SpinsAfterACancel>("tasks_idle_is_idle", "after a cancelled read woke")
+            .narrower_than("SpinsAfterTheEnd"),
+        flow::<SpinsHalfClosed>("tasks_idle_is_idle", "half closed by us woke")
+            .narrower_than("SpinsAfterTheEnd"),
+    ]
+}
+
+/// One slot for the waker of both directions: the latest (K1).
+#[derive(Default)]
+struct OneSlotForBoth {
+    slot: Arc<Board>,
+}
+
+impl OneSlotForBoth {
+    fn waker(&self, cx: &Context<'_>) -> Waker {
+        self.slot.keep(cx.waker());
+        Waker::from(Arc::clone(&self.slot))
+    }
+}
+
+impl FlowFault for OneSlotForBoth {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let waker = self.waker(cx);
+        inside.flow.poll_read(&mut Context::from_waker(&waker), op)
+    }
+
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let waker = self.waker(cx);
+        inside.flow.poll_write(&mut Context::from_waker(&waker), op)
+    }
+}
+
+/// A read that parks takes the place of a write that has parked once and not been polled since (rust-yamux#232).
+#[derive(Default)]
+struct ReadDisplacesANewWrite {
+    polls: Cell<usize>,
+    displaced: Arc<AtomicBool>,
+}
+
+impl FlowFault for ReadDisplacesANewWrite {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let result = inside.flow.poll_read(cx, op);
+        if result.is_pending() && self.polls.get() == 1 {
+            self.displaced.store(true, Ordering::SeqCst);
+        }
+        result
+    }
+
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let waker = Waker::from(Arc::new(Displaced {
+            waker: cx.waker().clone(),
+            displaced: Arc::clone(&self.displaced),
+        }));
+        let result = inside.flow.poll_write(&mut Context::from_waker(&waker), op);
+        self.displaced.store(false, Ordering::SeqCst);
+        self.polls.set(if result.is_ready() {
+            0
+        } else {
+            self.polls.get() + 1
+        });
+        result
+    }
+}
+
+struct Displaced {
+    waker: Waker,
+    displaced: Arc<AtomicBool>,
+}
+
+impl Wake for Displaced {
+    fn wake(self: Arc<Self>) {
+        if !self.displaced.load(Ordering::SeqCst) {
+            self.waker.wake_by_ref();
+        }
+    }
+}
+
+/// One loop writes to the end, and then reads (B2).
+#[derive(Default)]
+struct ParkedWriteStopsReading {
+    writing: Cell<bool>,
+    reader: Cell<Option<Waker>>,
+}
+
+impl FlowFault for ParkedWriteStopsReading {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        if self.writing.get() {
+            self.reader.set(Some(cx.waker().clone()));
+            return Poll::Pending;
+        }
+        inside.flow.poll_read(cx, op)
+    }
+
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let result = inside.flow.poll_write(cx, op);
+        self.writing.set(result.is_pending());
+        if result.is_ready() {
+            self.reader.take().into_iter().for_each(Waker::wake);
+        }
+        result
+    }
+}
+
+/// What is there to be read is read before anything is written (Y2).
+#[derive(Default)]
+struct ReadsFirst {
+    read: Cell<usize>,
+}
+
+impl FlowFault for ReadsFirst {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let result = inside.flow.poll_read(cx, op);
+        if let Poll::Ready(Ok(Some(chunk))) = &result {
+            self.read.set(self.read.get() + chunk.len());
+        }
+        result
+    }
+
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        if inside.spy.sent() > self.read.get() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        inside.flow.poll_write(cx, op)
+    }
+}
+
+thread_local! {
+    /// As a `static` is for a whole process, and laws have threads of their own.
+    static SLOT: Arc<Board> = Arc::default();
+    static BUFFER: RefCell<Option<Bytes>> = const { RefCell::new(None) };
+}
+
+/// The slot for the waker of a reader is a `static`, and the second flow has it too (K3).
+#[derive(Default)]
+struct OneSlotPerProcess;
+
+impl FlowFault for OneSlotPerProcess {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let slot = SLOT.with(Arc::clone);
+        slot.keep(cx.waker());
+        let waker = Waker::from(slot);
+        inside.flow.poll_read(&mut Context::from_waker(&waker), op)
+    }
+}
+
+/// What the buffer of all flows holds is handed to whoever reads the same length next (R2).
+#[derive(Default)]
+struct OneBufferPerProcess {
+    had: Cell<bool>,
+}
+
+impl FlowFault for OneBufferPerProcess {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        inside.flow.poll_read(cx, op).map_ok(|chunk| {
+            let chunk = chunk?;
+            let mut buffer = BUFFER.take();
+            if self.had.replace(true) {
+                buffer = None;
+            }
+            let stale = buffer.filter(|stale| stale.len() >= chunk.len());
+            let handed = stale.map_or_else(|| chunk.clone(), |s| s.slice(..chunk.len()));
+            BUFFER.replace(Some(chunk));
+            Some(handed)
+        })
+    }
+}
+
+/// One slot for the wakers of all writes: the latest (K3).
+#[derive(Default)]
+struct OneSlotForWrites {
+    slot: Arc<Board>,
+}
+
+impl FlowFault for OneSlotForWrites {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        self.slot.keep(cx.waker());
+        let waker = Waker::from(Arc::clone(&self.slot));
+        inside.flow.poll_write(&mut Context::from_waker(&waker), op)
+    }
+}
+
+/// The waker of a write's first poll is kept until it is done (K2).
+#[derive(Default)]
+struct FirstWakerOfAWrite {
+    first: RefCell<Option<Waker>>,
+}
+
+impl FlowFault for FirstWakerOfAWrite {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let mut first = self.first.borrow_mut();
+        let waker = first.get_or_insert_with(|| cx.waker().clone());
+        let result = inside.flow.poll_write(&mut Context::from_waker(waker), op);
+        if result.is_ready() {
+            *first = None;
+        }
+        result
+    }
+}
+
+/// The waker of a close's first poll is kept (K2).
+#[derive(Default)]
+struct FirstWakerOfAClose {
+    first: RefCell<Option<Waker>>,
+}
+
+impl FlowFault for FirstWakerOfAClose {
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        let mut first = self.first.borrow_mut();
+        let waker = first.get_or_insert_with(|| cx.waker().clone());
+        inside.flow.poll_close(&mut Context::from_waker(waker), op)
+    }
+}
+
+/// A close that is polled again must have been woken by the peer's end (K6).
+#[derive(Default)]
+struct PolledCloseIsDone;
+
+impl FlowFault for PolledCloseIsDone {
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        if op.place().is_held() {
+            op.place().leave();
+            return DONE;
+        }
+        inside.flow.poll_close(cx, op)
+    }
+}
+
+/// Room wakes all who wait to write (K9).
+#[derive(Default)]
+struct RoomWakesEveryWriter {
+    board: Arc<Board>,
+}
+
+impl FlowFault for RoomWakesEveryWriter {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        self.board.post(cx.waker());
+        let waker = Waker::from(Arc::clone(&self.board));
+        inside.flow.poll_write(&mut Context::from_waker(&waker), op)
+    }
+}
+
+/// A write that is told to yield is polled again on the spot (Y1).
+#[derive(Default)]
+struct NeverYieldsWriting;
+
+impl FlowFault for NeverYieldsWriting {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let (_, waker) = Counter::new();
+        match inside.flow.poll_write(&mut Context::from_waker(&waker), op) {
+            Poll::Pending => inside.flow.poll_write(cx, op),
+            ready => ready,
+        }
+    }
+}
+
+/// Interest in input stays when the read is dropped, and what nobody reads is an event that never ends (L3).
+#[derive(Default)]
+struct SpinsAfterACancel {
+    waited: Cell<bool>,
+}
+
+impl FlowFault for SpinsAfterACancel {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let result = inside.flow.poll_read(cx, op);
+        self.waited.set(result.is_pending());
+        result
+    }
+
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let result = inside.flow.poll_write(cx, op);
+        if result.is_pending() && self.waited.get() && inside.spy.sent() > 0 {
+            cx.waker().wake_by_ref();
+        }
+        result
+    }
+}
+
+/// A socket that is shut down for writing can always be written, says the system, which is an event that never ends (L3).
+#[derive(Default)]
+struct SpinsHalfClosed {
+    shut: Cell<bool>,
+}
+
+impl FlowFault for SpinsHalfClosed {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let result = inside.flow.poll_read(cx, op);
+        if result.is_pending() && self.shut.get() {
+            cx.waker().wake_by_ref();
+        }
+        result
+    }
+
+    fn poll_shutdown(
+        &self,
+        inside: &Inside,
+        cx: &mut Context<'_>,
+        op: &mut ShutdownOp,
+    ) -> DonePoll {
+        self.shut.set(op.how() == Shutdown::Write);
+        inside.flow.poll_shutdown(cx, op)
+    }
+}

@@ -1,0 +1,90 @@
+//! A fault in a transport in memory, under the good engine.
+
+use std::marker::PhantomData;
+use std::task::{Context, Poll};
+
+use flow_core::memory::{self, Memory as Wire, MemoryError};
+use flow_core::{Chunks, Engine, PeerEnd, Transport};
+
+use super::Broken;
+use super::over_memory::{DonePoll, ReadPoll};
+use crate::harness::{Harness, Link, Room};
+use crate::memory::Memory;
+
+/// One fault: the methods that it does not have are the good transport's.
+pub(super) trait WireFault: Default + 'static {
+    fn poll_send(
+        &self,
+        wire: &Wire,
+        tx: &mut memory::Tx,
+        cx: &mut Context<'_>,
+        data: &mut Chunks,
+    ) -> DonePoll {
+        wire.poll_send(tx, cx, data)
+    }
+
+    fn abort(&self, wire: &Wire, torn: bool) {
+        wire.abort(torn);
+    }
+}
+
+/// A transport in memory with a fault.
+pub(super) struct Bent<X> {
+    wire: Wire,
+    fault: X,
+}
+
+impl<X: WireFault> Transport for Bent<X> {
+    type Error = MemoryError;
+    type Rx = memory::Rx;
+    type Tx = memory::Tx;
+
+    fn poll_recv(&self, rx: &mut memory::Rx, cx: &mut Context<'_>) -> ReadPoll {
+        self.wire.poll_recv(rx, cx)
+    }
+
+    fn poll_send(&self, tx: &mut memory::Tx, cx: &mut Context<'_>, data: &mut Chunks) -> DonePoll {
+        self.fault.poll_send(&self.wire, tx, cx, data)
+    }
+
+    fn poll_finish(&self, tx: &mut memory::Tx, cx: &mut Context<'_>) -> DonePoll {
+        self.wire.poll_finish(tx, cx)
+    }
+
+    fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
+        self.wire.poll_peer_end(cx)
+    }
+
+    fn abort(&self, torn: bool) {
+        self.fault.abort(&self.wire, torn);
+    }
+}
+
+/// Makes flows over transports with the fault `X`.
+pub(super) struct OverWire<X>(PhantomData<X>);
+
+impl<X> Default for OverWire<X> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<X: WireFault> Harness for OverWire<X> {
+    type Flow = Engine<Bent<X>>;
+
+    fn link(&self, room: Room) -> Link<Self::Flow> {
+        Memory.link(room).map(|flow| {
+            let parts = flow.into_parts().expect("a new flow comes apart");
+            let bent = Bent {
+                wire: parts.transport,
+                fault: X::default(),
+            };
+            Engine::new(bent, parts.rx, parts.tx)
+        })
+    }
+}
+
+/// An entry of the table.
+pub(super) fn flow<X: WireFault>(law: &'static str, words: &'static str) -> Broken {
+    Broken::new::<X, OverWire<X>>(law, words)
+}

@@ -1,0 +1,10 @@
+//! A checked flow reports each clause that it can, and reports nothing of a good flow. `checked_laws` is about its being a good flow itself.
+
+#[path = "checked/breaches.rs"]
+mod breaches;
+#[path = "checked/good.rs"]
+mod good;
+#[path = "checked/innocent.rs"]
+mod innocent;
+#[path = "checked/script.rs"]
+mod script;
