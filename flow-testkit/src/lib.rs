@@ -9,7 +9,6 @@ mod any;
 pub mod broken;
 pub mod case;
 mod census;
-pub mod checked;
 mod child;
 pub mod completion;
 pub mod fd;

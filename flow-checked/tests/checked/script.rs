@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use flow_checked::Checked;
 use flow_core::{Bytes, CloseOp, Flow, FlushOp, ReadOp, Shutdown, ShutdownOp, WriteError, WriteOp};
-use flow_testkit::checked::Checked;
 
 /// One answer.
 #[derive(Clone, Copy, Debug)]

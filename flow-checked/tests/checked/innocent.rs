@@ -1,7 +1,7 @@
 //! Answers that look like a breach, and may be a good flow's, are not reported.
 
+use flow_checked::Checked;
 use flow_core::{ReadOp, Shutdown, WriteOp};
-use flow_testkit::checked::Checked;
 
 use crate::breaches::{Act, Wrap, X, reports};
 use crate::script::Answer::{Closed, Done, End, Lost, Refused, Spin, Take, Wait, WaitAlone};

@@ -1,4 +1,4 @@
-//! A checked flow reports each clause that it can, and reports nothing of a good flow. `checked_laws` is about its being a good flow itself.
+//! A checked flow reports each clause that it can, and reports nothing of a good flow. `laws.rs` is about its being a good flow itself.
 
 #[path = "checked/breaches.rs"]
 mod breaches;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use flow_checked::Checked;
 use flow_core::memory::{self, MemoryFlow};
 use flow_core::{BoxFlow, Flow, FlowExt, Shutdown, Switch};
-use flow_testkit::checked::Checked;
 
 /// Whether a call was woken.
 struct Woken(AtomicBool);

@@ -1,11 +1,12 @@
 //! All laws pass through [`Checked`], with and without watching over wakes: nothing is lost on the way, and no good flow is reported.
 
+#[path = "../../flow-testkit/tests/heap/mod.rs"]
 mod heap;
 
 use std::os::fd::OwnedFd;
 
+use flow_checked::Checked;
 use flow_core::{Flow, Switch};
-use flow_testkit::checked::Checked;
 use flow_testkit::fd::Wires;
 use flow_testkit::memory::Memory;
 use flow_testkit::plain::Plain;

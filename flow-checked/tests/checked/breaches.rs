@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use flow_checked::{Checked, clauses};
 use flow_core::{Flow, ReadOp, Shutdown, WriteOp};
-use flow_testkit::checked::{Checked, clauses};
 
 use crate::script::Answer::{
     Chunk, Closed, Done, End, Lost, Nibble, Refused, Spin, Take, Untake, Wait, WaitAlone, WaitDeaf,

@@ -3,6 +3,8 @@
 //! Depends on the flow's crate and std alone. The files: `event` is what is remembered, `clause` the clauses that can be reported, `rules`
 //! what contradicts what, `watch` the part that is only there when asked for, `state` what is beside the flow, `breach` the report.
 
+#![forbid(unsafe_code)]
+
 mod breach;
 mod clause;
 mod event;
@@ -46,7 +48,7 @@ pub fn clauses() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// use flow_core::{
 ///     Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp,
 /// };
-/// use flow_testkit::checked::Checked;
+/// use flow_checked::Checked;
 ///
 /// // In staging: say it, and go on.
 /// let breaches = Arc::new(Mutex::new(Vec::new()));
@@ -96,7 +98,7 @@ pub fn clauses() -> impl Iterator<Item = (&'static str, &'static str)> {
 ///
 /// ```
 /// use flow_core::{BoxFlow, Flow};
-/// use flow_testkit::checked::Checked;
+/// use flow_checked::Checked;
 ///
 /// fn checked<F: Flow + Send + Sync + 'static>(flow: F) -> BoxFlow<F::Error> {
 ///     if cfg!(debug_assertions) {
@@ -415,3 +417,7 @@ impl<F: fmt::Debug> fmt::Debug for Checked<F> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
