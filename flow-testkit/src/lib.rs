@@ -6,6 +6,7 @@
 )]
 
 mod any;
+#[cfg(feature = "broken")]
 pub mod broken;
 pub mod case;
 mod census;

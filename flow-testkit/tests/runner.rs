@@ -256,7 +256,7 @@ fn a_crash_costs_one_verdict() {
     run("crashes", &["read_end_is_final"]).ends_with(0);
     run("crashes", &["abort_fails_reads"])
         .ends_with(101)
-        .says("crashed  the process that ran it ended by signal: 6")
+        .says("the process that ran it ended by signal: 6")
         .says("last words");
     run("two", &["abort_fails_reads"])
         .ends_with(101)

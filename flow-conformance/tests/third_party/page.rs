@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flow_testkit::laws;
 
-use crate::table::{ALL, Fault, Stream, Whose};
+use crate::table::{ALL, Fault, Stream};
 
 const BEGIN: &str = "<!-- made of the table: begin -->\n";
 const END: &str = "<!-- made of the table: end -->\n";
@@ -48,10 +48,10 @@ struct Row {
     known: Vec<String>,
 }
 
-fn rows(whose: Whose) -> Vec<Row> {
+fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = vec![];
     for stream in ALL {
-        for fault in stream.faults.iter().filter(|fault| fault.whose == whose) {
+        for fault in stream.faults {
             let names = fault.broken.iter().map(|(law, _)| format!("`{law}`"));
             let clauses: Vec<_> = names.collect();
             let same = |row: &Row| row.what == fault.what && row.clauses == clauses;
@@ -76,13 +76,13 @@ fn rows(whose: Whose) -> Vec<Row> {
     rows
 }
 
-fn write_rows(page: &mut String, whose: Whose) -> fmt::Result {
+fn write_rows(page: &mut String) -> fmt::Result {
     writeln!(
         page,
         "| streams | in practice | clauses | shown by | known as |"
     )?;
     writeln!(page, "| --- | --- | --- | --- | --- |")?;
-    for row in rows(whose) {
+    for row in rows() {
         let [streams, clauses, shown_by, known] = [
             row.streams.join(", "),
             row.clauses.join(", "),
@@ -115,23 +115,14 @@ fn made() -> Result<String, fmt::Error> {
         writeln!(page, "| {name} | {} | {through} |", versions.join(", "))?;
     }
     writeln!(page, "\n## What they break\n")?;
-    write_rows(&mut page, Whose::Theirs)?;
-    let is_ours = |fault: &Fault| fault.whose == Whose::Ours;
-    let whole = ALL.iter().filter(|s| s.faults.iter().all(is_ours));
+    write_rows(&mut page)?;
+    let whole = ALL.iter().filter(|s| s.faults.is_empty());
     let whole: Vec<_> = whole.map(|s| s.name).collect();
     let whole = whole.join(", ");
     writeln!(
         page,
         "\nThese keep every clause that they were asked: {whole}."
     )?;
-    if ALL.iter().any(|s| s.faults.iter().any(is_ours)) {
-        writeln!(page, "\n## What fails through us\n")?;
-        writeln!(
-            page,
-            "Here the stream does nothing wrong: our adapter or our law does.\n"
-        )?;
-        write_rows(&mut page, Whose::Ours)?;
-    }
     writeln!(page, "\n## What they were not asked\n")?;
     writeln!(
         page,

@@ -28,16 +28,7 @@ pub(crate) struct Fault {
     pub(crate) shown_by: &'static [&'static str],
     /// A public issue that speaks of it.
     pub(crate) known: Option<&'static str>,
-    pub(crate) whose: Whose,
     pub(crate) broken: &'static [(&'static str, How)],
-}
-
-/// Who would have to change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
-    Theirs,
-    /// The stream does nothing wrong: our adapter or our law does.
-    Ours,
 }
 
 /// How a law fails, with a part of what it says.
@@ -49,7 +40,6 @@ pub(crate) enum How {
 
 use How::{Hangs, Says};
 use Need::*;
-use Whose::{Ours, Theirs};
 
 /// Every stream, in the order of the page.
 pub(crate) const ALL: &[&Stream] = &[
@@ -108,14 +98,12 @@ pub(crate) const TOKIO_UNIX: Stream = Stream {
                 "tokio_stalls_behind_urgent_data",
             ],
             known: None,
-            whose: Theirs,
             broken: &[("fd_passed_descriptors_do_not_stall", Hangs("a read"))],
         },
         Fault {
             what: LEAVE,
             shown_by: &["tokio_reads_an_abrupt_leave_as_an_error"],
             known: LEAVE_KNOWN,
-            whose: Theirs,
             broken: A_LEAVE_IS_AN_ERROR,
         },
         Fault {
@@ -123,14 +111,12 @@ pub(crate) const TOKIO_UNIX: Stream = Stream {
                 socket gets `EAGAIN` from then on.",
             shown_by: &["tokio_wants_o_nonblock"],
             known: Some("tokio-rs/tokio#7172"),
-            whose: Theirs,
             broken: SETS_FLAGS,
         },
         Fault {
             what: BLOCKS,
             shown_by: &["tokio_blocks_its_thread_without_o_nonblock"],
             known: None,
-            whose: Theirs,
             broken: &[("fd_never_blocks", Hangs("inside a call"))],
         },
     ],
@@ -237,28 +223,24 @@ pub(crate) const ASYNC_STD_UNIX: Stream = Stream {
             what: CLOSE,
             shown_by: &["async_std_close_is_not_seen"],
             known: Some("async-rs/async-std#599"),
-            whose: Theirs,
             broken: NO_END,
         },
         Fault {
             what: LEAVE,
             shown_by: &["async_std_reads_an_abrupt_leave_as_an_error"],
             known: LEAVE_KNOWN,
-            whose: Theirs,
             broken: A_LEAVE_IS_AN_ERROR,
         },
         Fault {
             what: FLAGS,
             shown_by: &["async_std_sets_o_nonblock"],
             known: None,
-            whose: Theirs,
             broken: SETS_FLAGS,
         },
         Fault {
             what: BLOCKS,
             shown_by: &["async_std_blocks_its_thread_without_o_nonblock"],
             known: None,
-            whose: Theirs,
             broken: &[("fd_never_blocks", Hangs("inside a call"))],
         },
     ],
@@ -283,28 +265,24 @@ pub(crate) const ASYNC_IO_UNIX: Stream = Stream {
             what: CLOSE,
             shown_by: &["async_io_close_is_not_seen"],
             known: Some("smol-rs/smol#173"),
-            whose: Theirs,
             broken: NO_END,
         },
         Fault {
             what: LEAVE,
             shown_by: &["async_io_reads_an_abrupt_leave_as_an_error"],
             known: LEAVE_KNOWN,
-            whose: Theirs,
             broken: A_LEAVE_IS_AN_ERROR,
         },
         Fault {
             what: FLAGS,
             shown_by: &["async_io_sets_o_nonblock"],
             known: None,
-            whose: Theirs,
             broken: SETS_FLAGS,
         },
         Fault {
             what: BLOCKS,
             shown_by: &["async_io_blocks_its_thread_without_o_nonblock"],
             known: None,
-            whose: Theirs,
             broken: &[("fd_never_blocks", Hangs("inside a call"))],
         },
     ],
@@ -331,28 +309,24 @@ pub(crate) const COMPIO_UNIX: Stream = Stream {
                 does, panics with \"already borrowed\".",
             shown_by: &["compio_wakes_while_its_driver_is_borrowed"],
             known: None,
-            whose: Theirs,
             broken: &[("tasks_wake_may_reenter", Says("already borrowed"))],
         },
         Fault {
             what: LEAVE,
             shown_by: &["compio_reads_an_abrupt_leave_as_an_error"],
             known: LEAVE_KNOWN,
-            whose: Theirs,
             broken: A_LEAVE_IS_AN_ERROR,
         },
         Fault {
             what: FLAGS,
             shown_by: &["compio_sets_o_nonblock"],
             known: None,
-            whose: Theirs,
             broken: SETS_FLAGS,
         },
         Fault {
             what: BLOCKS,
             shown_by: &["compio_blocks_its_thread_without_o_nonblock"],
             known: None,
-            whose: Theirs,
             broken: &[("fd_never_blocks", Hangs("inside a call"))],
         },
     ],
@@ -370,7 +344,6 @@ pub(crate) const COMPIO_DROPPED: Stream = Stream {
             middle of the stream.",
         shown_by: &["compio_loses_what_a_dropped_read_had_read"],
         known: None,
-        whose: Theirs,
         broken: &[("cancel_read_loses_nothing", Says("bytes lost at offset"))],
     }],
 };
@@ -395,7 +368,6 @@ pub(crate) const MONOIO_UNIX: Stream = Stream {
             what: LEAVE,
             shown_by: &["monoio_reads_an_abrupt_leave_as_an_error"],
             known: LEAVE_KNOWN,
-            whose: Theirs,
             broken: A_LEAVE_IS_AN_ERROR,
         },
         Fault {
@@ -403,7 +375,6 @@ pub(crate) const MONOIO_UNIX: Stream = Stream {
                 where that is not set, or is cleared by a process that shares the socket.",
             shown_by: &["monoio_blocks_its_thread_without_o_nonblock"],
             known: None,
-            whose: Theirs,
             broken: &[
                 (
                     "fd_flags_untouched",
@@ -435,7 +406,6 @@ pub(crate) const YAMUX: Stream = Stream {
                 the message, and no sign of it.",
             shown_by: &["yamux_reads_a_reset_as_the_end"],
             known: Some("libp2p/rust-yamux#36"),
-            whose: Theirs,
             broken: &[
                 (
                     "read_reset_is_reported",
@@ -451,7 +421,6 @@ pub(crate) const YAMUX: Stream = Stream {
             what: "A write after the peer has gone is `WriteZero`, and not an error that says so.",
             shown_by: &["yamux_writes_after_a_reset_are_write_zero"],
             known: None,
-            whose: Theirs,
             broken: &[
                 ("write_peer_gone_is_closed", Says("WriteZero")),
                 ("write_parked_peer_gone", Says("WriteZero")),
@@ -468,7 +437,6 @@ pub(crate) const YAMUX: Stream = Stream {
                 does, waits for ever.",
             shown_by: &["yamux_wakes_while_the_stream_is_locked"],
             known: None,
-            whose: Theirs,
             broken: &[("tasks_wake_may_reenter", Hangs("inside a call"))],
         },
     ],
@@ -481,40 +449,5 @@ pub(crate) const RUSTLS: Stream = Stream {
     only: &[],
     not_run: &[],
     lacks: &[NO_DESCRIPTORS, NO_RUNTIME, NO_FAILING, NO_SWITCH, NO_COUNT],
-    faults: &[
-        Fault {
-            what: "When the peer has gone, the goodbye of a close cannot be sent, and the session says `BrokenPipe`. Nothing was \
-                owed, so the flow should say that it is closed.",
-            shown_by: &["rustls_close_tells_nobody_and_says_so"],
-            known: None,
-            whose: Ours,
-            broken: &[
-                ("shutdown_peer_gone_is_ok", Says("gave Err(Closed)")),
-                ("close_completed_by_reset", Says("close gave Err(Closed)")),
-                (
-                    "states_answer_as_listed",
-                    Says("gave Closed instead of Done"),
-                ),
-            ],
-        },
-        Fault {
-            what: "A peer that goes without a goodbye is `UnexpectedEof` to the session, and a close that waits for that peer fails \
-                with it instead of being done.",
-            shown_by: &["rustls_dropped_is_no_end"],
-            known: None,
-            whose: Ours,
-            broken: &[("random_calls_follow_the_model", Says("UnexpectedEof"))],
-        },
-        Fault {
-            what: "A session that is dropped sends no goodbye, so its peer sees a cut and not an end. That is as it should be; this \
-                law asks for an end.",
-            shown_by: &["rustls_dropped_is_no_end"],
-            known: None,
-            whose: Ours,
-            broken: &[(
-                "write_accepts_every_byte",
-                Says("the peer saw a torn stream instead of the end"),
-            )],
-        },
-    ],
+    faults: &[],
 };

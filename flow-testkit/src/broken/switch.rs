@@ -24,7 +24,7 @@ pub(super) fn all() -> Vec<Broken> {
         ),
         Broken::new::<HeldByItsSwitch, HeldByItsSwitch>(
             "switch_holds_weakly",
-            "the end after turn_off is asleep",
+            "the end that the peer should see is asleep",
         ),
     ]
 }

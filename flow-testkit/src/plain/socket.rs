@@ -99,6 +99,7 @@ impl Socket {
     }
 
     /// Waits for the next event before it receives again, whatever there is.
+    #[cfg(feature = "broken")]
     pub(crate) fn clear_read(&self) {
         self.source.clear(Which::Read);
     }
@@ -141,6 +142,7 @@ impl Socket {
     }
 
     /// Closes the descriptor with whatever is unread.
+    #[cfg(feature = "broken")]
     pub(crate) fn release_at_once(&self) {
         self.release(false);
     }
