@@ -154,8 +154,12 @@ impl<H: Harness> Case<H> {
             let turned = self.harness.turn();
             if moved {
                 last = Instant::now();
-            } else if (!turned || self.harness.settle()) && !done() {
-                panic!("{what} is asleep: it waits, and nothing will wake it");
+            } else if !turned || self.harness.settle() {
+                // What has settled may have given the others something to do.
+                if !done() && !others() && !done() {
+                    panic!("{what} is asleep: it waits, and nothing will wake it");
+                }
+                last = Instant::now();
             } else if last.elapsed() > self.watchdog {
                 panic!("hang (watchdog) at {what}");
             }

@@ -3,16 +3,21 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
 use flow_core::Bytes;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::plain::PlainError;
+
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
 
 /// How much a receive asks for.
 const PORTION: usize = 4096;
@@ -33,6 +38,14 @@ impl Job {
             Self::Receive => PollFlags::IN,
             Self::Send(_) => PollFlags::OUT,
             Self::PeerEnd => PollFlags::RDHUP,
+        }
+    }
+
+    /// Bytes that are left to be sent.
+    const fn len(&self) -> usize {
+        match self {
+            Self::Send(data) => data.len(),
+            Self::Receive | Self::PeerEnd => 0,
         }
     }
 
@@ -112,11 +125,17 @@ struct Entry {
 struct Queue {
     submitted: VecDeque<Entry>,
     over: bool,
+    /// Rounds that somebody waits for, and how many of them are over.
+    asked: u64,
+    served: u64,
+    /// Bytes that were moved and jobs that were done, ever.
+    moved: usize,
 }
 
 /// The way to the ring, for those who submit.
 pub(super) struct Submitter {
     queue: Mutex<Queue>,
+    round: Condvar,
     bell: OwnedFd,
 }
 
@@ -146,6 +165,21 @@ impl Submitter {
         slot
     }
 
+    /// Waits for a whole round: what was ready before it is done after it. What has been moved so far; `None` if the ring is over.
+    pub(super) fn wait_for_a_round(&self) -> Option<usize> {
+        let mut queue = self.lock();
+        queue.asked += 1;
+        let mine = queue.asked;
+        drop(queue);
+        self.ring_the_bell();
+        let waiting = |queue: &mut Queue| queue.served < mine && !queue.over;
+        let queue = self
+            .round
+            .wait_while(self.lock(), waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        (!queue.over).then_some(queue.moved)
+    }
+
     fn ring_the_bell(&self) {
         // It can only fail by being rung already.
         let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
@@ -163,6 +197,7 @@ impl Ring {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).expect("eventfd");
         let submitter = Arc::new(Submitter {
             queue: Mutex::default(),
+            round: Condvar::new(),
             bell,
         });
         let work = Arc::clone(&submitter);
@@ -195,11 +230,12 @@ impl Drop for Ring {
 fn serve(submitter: &Submitter) {
     let mut under_way: Vec<Entry> = vec![];
     loop {
-        let over = {
+        let (over, asked, in_a_hurry) = {
             let mut queue = submitter.lock();
             under_way.extend(queue.submitted.drain(..));
-            queue.over
+            (queue.over, queue.asked, queue.asked > queue.served)
         };
+        let mut moved = 0;
         // All that is ready is done before anybody is woken: who has seen a late event finds the results of earlier ones there.
         let mut woken = vec![];
         if over {
@@ -207,27 +243,40 @@ fn serve(submitter: &Submitter) {
                 woken.extend(entry.slot.complete(Err(PlainError::NoReactor)));
             }
             woken.into_iter().for_each(Waker::wake);
+            submitter.round.notify_all();
             return;
         }
-        for (mut entry, ready) in wait(submitter, mem::take(&mut under_way)) {
+        for (mut entry, ready) in wait(submitter, mem::take(&mut under_way), in_a_hurry) {
+            let before = entry.job.len();
             match ready.then(|| entry.job.run(&entry.fd)).flatten() {
-                Some(result) => woken.extend(entry.slot.complete(result.map_err(PlainError::Os))),
-                None => under_way.push(entry),
+                Some(result) => {
+                    moved += 1;
+                    woken.extend(entry.slot.complete(result.map_err(PlainError::Os)));
+                }
+                None => {
+                    moved += before - entry.job.len();
+                    under_way.push(entry);
+                }
             }
         }
         woken.into_iter().for_each(Waker::wake);
+        let mut queue = submitter.lock();
+        queue.served = asked;
+        queue.moved += moved;
+        drop(queue);
+        submitter.round.notify_all();
     }
 }
 
-/// Waits until one of these is ready, or the bell rings; which are.
-fn wait(submitter: &Submitter, entries: Vec<Entry>) -> Vec<(Entry, bool)> {
+/// Waits until one of these is ready, or the bell rings, or not at all; which are ready.
+fn wait(submitter: &Submitter, entries: Vec<Entry>, in_a_hurry: bool) -> Vec<(Entry, bool)> {
     // A descriptor cannot be borrowed and moved with its entry at once: answers first.
     let ready: Vec<bool> = {
         let mut fds = vec![PollFd::new(&submitter.bell, PollFlags::IN)];
         for Entry { fd, job, .. } in &entries {
             fds.push(PollFd::from_borrowed_fd(fd.as_fd(), job.interest()));
         }
-        match poll(&mut fds, None) {
+        match poll(&mut fds, in_a_hurry.then_some(&NOW)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => panic!("poll failed: {e}"),
         }
