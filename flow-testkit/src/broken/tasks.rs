@@ -30,6 +30,7 @@ pub(super) fn all() -> Vec<Broken> {
         ),
         flow::<BorrowedWhileWaking>("tasks_wake_may_reenter", "already borrowed"),
         flow::<LockedWhileWaking>("tasks_wake_may_reenter", "").hanging(),
+        flow::<BorrowedWhileDropping>("tasks_drop_may_reenter", "already borrowed"),
         flow::<NeverYields>("tasks_always_ready_yields", "129 reads in a row were ready"),
         flow::<SpinsAfterTheEnd>("tasks_idle_is_idle", "with nothing to do"),
     ]
@@ -191,6 +192,20 @@ impl FlowFault for BorrowedWhileWaking {
     fn abort(&self, inside: &Inside) {
         let _state = self.state.borrow_mut();
         inside.flow.abort();
+    }
+}
+
+/// The waker of before is dropped where it was kept, while that is borrowed.
+#[derive(Default)]
+struct BorrowedWhileDropping {
+    latest: RefCell<Option<Waker>>,
+}
+
+impl FlowFault for BorrowedWhileDropping {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let result = inside.flow.poll_read(cx, op);
+        *self.latest.borrow_mut() = Some(cx.waker().clone());
+        result
     }
 }
 

@@ -122,6 +122,7 @@ macro_rules! with_laws {
             quiet tasks_parked_are_quiet [OwnTasks];
             tasks tasks_spurious_polls_are_harmless [];
             reenter tasks_wake_may_reenter [];
+            reenter tasks_drop_may_reenter [];
             quiet tasks_always_ready_yields [];
             quiet tasks_idle_is_idle [];
 
