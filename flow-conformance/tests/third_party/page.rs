@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flow_testkit::laws;
 
-use crate::table::{ALL, Fault, Stream};
+use crate::table::{ALL, Stream};
 
 const BEGIN: &str = "<!-- made of the table: begin -->\n";
 const END: &str = "<!-- made of the table: end -->\n";
