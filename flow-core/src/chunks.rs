@@ -84,7 +84,8 @@ impl Chunks {
     /// Takes the buffer at the cursor out, as one owned chunk of at least one byte; `None` if nothing is left.
     ///
     /// For transports that hand buffers on by ownership: channels, completion queues. Taking is sending: what was taken
-    /// is no longer the flow's, and is dropped by whoever holds it.
+    /// is no longer the flow's, and is dropped by whoever holds it. Not inside [`poll_send`](crate::Transport::poll_send): there the flow's
+    /// lock is held, and a buffer whose owner uses the flow when it is dropped would wait for it for ever. [`advance`](Self::advance) sees to that.
     pub fn take_first(&mut self) -> Option<Bytes> {
         if self.len == 0 {
             return None;

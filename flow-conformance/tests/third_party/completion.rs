@@ -100,7 +100,10 @@ impl<H: Halves> Transport for Completion<H> {
         }
         // From here on the chunk is sent, whoever waits: a write is taken with its first chunk.
         let sent = tx.poll(cx, |half| {
-            H::write_all(half, data.take_first().expect("something to send"))
+            // A copy: the runtime drops its buffer inside a poll, under the flow's lock, and the writer's may use the flow when it is dropped.
+            let chunk = Bytes::copy_from_slice(data.first());
+            data.advance(chunk.len());
+            H::write_all(half, chunk)
         });
         sent.map_err(write_error)
     }

@@ -20,6 +20,15 @@ thread_local! {
     static ACTS: RefCell<HashMap<u64, Box<dyn FnMut()>>> = RefCell::default();
 }
 
+/// Lets go of what the wakers of this thread do, and with that of the flows that they hold.
+struct Forget;
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        drop(ACTS.take());
+    }
+}
+
 /// Runs its act inside the wake, on the law's thread. Woken on another thread it leaves that to the law.
 struct Reenter {
     id: u64,
@@ -40,8 +49,10 @@ impl Reenter {
     }
 
     fn act(&self) {
-        // Woken again by what it does itself, it has nothing more to do.
-        if let Some(mut act) = ACTS.with_borrow_mut(|acts| acts.remove(&self.id)) {
+        // Woken again by what it does itself, or at the very end of the thread, it has nothing more to do.
+        let take = |acts: &RefCell<HashMap<_, _>>| acts.borrow_mut().remove(&self.id);
+        let taken: Option<Box<dyn FnMut()>> = ACTS.try_with(take).ok().flatten();
+        if let Some(mut act) = taken {
             act();
             ACTS.with_borrow_mut(|acts| acts.insert(self.id, act));
         }
@@ -124,6 +135,7 @@ impl<F: Flow> Reader<F> {
 
 /// A waker may poll or drop operations of the flow from inside the wake.
 pub fn tasks_wake_may_reenter<H: Harness>(case: &Case<H>) {
+    let _forget = Forget;
     polls_itself(case);
     drops_another(case);
     inside_a_drop(case);
@@ -280,6 +292,7 @@ impl Drop for DroppedBuffer {
 
 /// A waker or a buffer that the flow lets go of may use the flow while it is dropped.
 pub fn tasks_drop_may_reenter<H: Harness>(case: &Case<H>) {
+    let _forget = Forget;
     for how in ["sent", "cancelled", "aborted"] {
         buffer_reenters(case, how);
     }
