@@ -23,7 +23,6 @@ pub(crate) fn serve(subjects: &[Subject]) {
     let (subject, law) = wanted.split_once('\n').unwrap_or((&wanted, ""));
     let subject = subjects.iter().find(|known| known.name() == subject);
     let report = match (subject, laws::find(law)) {
-        // Not inherited by what the law may start.
         (Some(subject), Some(law)) => subject.run(&law, true, watchdog()),
         _ => panic!("{VARIABLE} names no flow and law of this program: {wanted:?}"),
     };

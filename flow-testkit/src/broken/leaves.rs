@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Duration;
 
 use flow_core::{Bytes, Chunks, WriteError};
 
@@ -22,13 +21,13 @@ pub(super) fn all() -> Vec<Broken> {
     ]
 }
 
-/// A duplicate for the other direction is never closed.
+/// A descriptor for its own use is never closed.
 #[derive(Default)]
 struct LeavesADescriptor;
 
 impl SocketFault for LeavesADescriptor {
     fn make(&self, fd: OwnedFd) -> Socket {
-        // Of nothing that the peer would miss.
+        // Not the socket's, which the peer would miss.
         let null = std::fs::File::open("/dev/null").expect("/dev/null");
         mem::forget(null);
         Socket::new(fd)
@@ -68,8 +67,11 @@ impl SocketFault for LeavesAThread {
     ) -> Poll<Result<Option<Bytes>, PlainError>> {
         let result = over_socket::recv(socket, cx);
         if result.is_pending() && !self.started.swap(true, Ordering::Relaxed) {
-            // It outlives its law, but not by long: the process may run others.
-            thread::spawn(|| thread::sleep(Duration::from_secs(6)));
+            thread::spawn(|| {
+                loop {
+                    thread::park();
+                }
+            });
         }
         result
     }
