@@ -69,6 +69,8 @@ impl Spy {
 pub(super) struct Inside {
     pub(super) flow: MemoryFlow,
     pub(super) spy: Arc<Spy>,
+    /// This side has been told to end writing.
+    pub(super) shut: Cell<bool>,
 }
 
 impl Inside {
@@ -167,7 +169,11 @@ pub(super) struct Faulty<X: FlowFault> {
 impl<X: FlowFault> Faulty<X> {
     pub(super) fn new(flow: MemoryFlow, spy: Arc<Spy>) -> Self {
         Self {
-            inside: Some(Inside { flow, spy }),
+            inside: Some(Inside {
+                flow,
+                spy,
+                shut: Cell::new(false),
+            }),
             fault: X::default(),
         }
     }
@@ -195,7 +201,11 @@ impl<X: FlowFault> Flow for Faulty<X> {
     }
 
     fn poll_shutdown(&self, cx: &mut Context<'_>, op: &mut ShutdownOp) -> DonePoll {
-        self.fault.poll_shutdown(self.inside(), cx, op)
+        let inside = self.inside();
+        if op.how().is_write() {
+            inside.shut.set(true);
+        }
+        self.fault.poll_shutdown(inside, cx, op)
     }
 
     fn poll_close(&self, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {

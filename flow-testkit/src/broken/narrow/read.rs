@@ -6,10 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::task::{Context, Poll};
 
 use flow_core::memory::MemoryError;
-use flow_core::{Bytes, Flow, ReadOp, ShutdownOp};
+use flow_core::{Bytes, Flow, ReadOp};
 
 use crate::broken::Broken;
-use crate::broken::over_memory::{DonePoll, FlowFault, Inside, ReadPoll, Waiting, flow};
+use crate::broken::over_memory::{FlowFault, Inside, ReadPoll, Waiting, flow};
 use crate::broken::over_socket::{self, SocketFault, tcp, unix};
 use crate::plain::{PlainError, Socket};
 
@@ -195,27 +195,15 @@ impl FlowFault for EndBehindBytesIsSilent {
 
 /// Once it has shut its own side down, it does not listen for the end of the other (E6).
 #[derive(Default)]
-struct EndIsSilentOnceShut {
-    shut: Cell<bool>,
-}
+struct EndIsSilentOnceShut;
 
 impl FlowFault for EndIsSilentOnceShut {
     fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        if !self.shut.get() {
+        if !inside.shut.get() {
             return inside.flow.poll_read(cx, op);
         }
         let waker = inside.deaf_unless(cx, |spy| !spy.ended());
         inside.flow.poll_read(&mut Context::from_waker(&waker), op)
-    }
-
-    fn poll_shutdown(
-        &self,
-        inside: &Inside,
-        cx: &mut Context<'_>,
-        op: &mut ShutdownOp,
-    ) -> DonePoll {
-        self.shut.set(op.how().is_write());
-        inside.flow.poll_shutdown(cx, op)
     }
 }
 
@@ -241,51 +229,27 @@ impl FlowFault for SecondReaderMissesTheEnd {
 
 /// That the peer has ended is forgotten when this side ends too (E4).
 #[derive(Default)]
-struct ForgetsTheEndOnceShut {
-    shut: Cell<bool>,
-}
+struct ForgetsTheEndOnceShut;
 
 impl FlowFault for ForgetsTheEndOnceShut {
     fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
         match inside.flow.poll_read(cx, op) {
-            Poll::Ready(Ok(None)) if self.shut.get() => Poll::Pending,
+            Poll::Ready(Ok(None)) if inside.shut.get() => Poll::Pending,
             other => other,
         }
-    }
-
-    fn poll_shutdown(
-        &self,
-        inside: &Inside,
-        cx: &mut Context<'_>,
-        op: &mut ShutdownOp,
-    ) -> DonePoll {
-        self.shut.set(op.how().is_write());
-        inside.flow.poll_shutdown(cx, op)
     }
 }
 
 /// A socket that both sides have shut down is not connected, says the system, and so does the flow (E5).
 #[derive(Default)]
-struct EndIsAnErrorOnceShut {
-    shut: Cell<bool>,
-}
+struct EndIsAnErrorOnceShut;
 
 impl FlowFault for EndIsAnErrorOnceShut {
     fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
         match inside.flow.poll_read(cx, op) {
-            Poll::Ready(Ok(None)) if self.shut.get() => Poll::Ready(Err(MemoryError::Torn)),
+            Poll::Ready(Ok(None)) if inside.shut.get() => Poll::Ready(Err(MemoryError::Torn)),
             other => other,
         }
-    }
-
-    fn poll_shutdown(
-        &self,
-        inside: &Inside,
-        cx: &mut Context<'_>,
-        op: &mut ShutdownOp,
-    ) -> DonePoll {
-        self.shut.set(op.how().is_write());
-        inside.flow.poll_shutdown(cx, op)
     }
 }
 

@@ -455,25 +455,13 @@ impl FlowFault for WaitingFailsOnceEnded {
 
 /// A flow that is shut for writing has no write side to flush (H12).
 #[derive(Default)]
-struct NoFlushOnceShut {
-    shut: Cell<bool>,
-}
+struct NoFlushOnceShut;
 
 impl FlowFault for NoFlushOnceShut {
     fn poll_flush(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut FlushOp) -> DonePoll {
-        if self.shut.get() {
+        if inside.shut.get() {
             return CLOSED;
         }
         inside.flow.poll_flush(cx, op)
-    }
-
-    fn poll_shutdown(
-        &self,
-        inside: &Inside,
-        cx: &mut Context<'_>,
-        op: &mut ShutdownOp,
-    ) -> DonePoll {
-        self.shut.set(op.how().is_write());
-        inside.flow.poll_shutdown(cx, op)
     }
 }
