@@ -1,8 +1,10 @@
 //! The flows of this crate, for every law: in memory, boxed and wrapped twice, from async functions, and through futures-io and back.
 
 use std::marker::PhantomData;
+use std::mem::replace;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use flow_core::memory::{self, MemoryError, MemoryFlow};
 use flow_core::{AsyncFns, BoxFlow, Bytes, Engine, Flow, FlowExt, Shutdown, Switch, WriteError};
@@ -131,23 +133,66 @@ type FromFns = AsyncFns<
 /// The flow by its calls, as functions that are asynchronous and no more.
 struct AsyncFunctions;
 
+/// Each call of `flow` begins with what `turn` makes.
+fn from_fns<T: Future<Output = ()> + Send + 'static>(
+    flow: MemoryFlow,
+    turn: fn() -> T,
+) -> Engine<FromFns> {
+    let receiving = Arc::new(flow);
+    let (sending, ending) = (receiving.clone(), receiving.clone());
+    flow_core::from_async_fns(
+        Box::new(move || {
+            let flow = receiving.clone();
+            Box::pin(async move {
+                turn().await;
+                flow.read().await
+            })
+        }),
+        Box::new(move |chunk| {
+            let flow = sending.clone();
+            Box::pin(async move {
+                turn().await;
+                flow.write(chunk).await
+            })
+        }),
+        Box::new(move || {
+            Box::pin(async move {
+                turn().await;
+                ending.shutdown(Shutdown::Write).await
+            })
+        }),
+    )
+}
+
 impl Made for AsyncFunctions {
     type Flow = Engine<FromFns>;
 
     fn make(flow: MemoryFlow) -> Self::Flow {
-        let receiving = Arc::new(flow);
-        let (sending, ending) = (receiving.clone(), receiving.clone());
-        flow_core::from_async_fns(
-            Box::new(move || {
-                let flow = receiving.clone();
-                Box::pin(async move { flow.read().await })
-            }),
-            Box::new(move |chunk| {
-                let flow = sending.clone();
-                Box::pin(async move { flow.write(chunk).await })
-            }),
-            Box::new(move || Box::pin(async move { ending.shutdown(Shutdown::Write).await })),
-        )
+        from_fns(flow, || std::future::ready(()))
+    }
+
+    fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
+        Some(flow.attach(switch).is_ok())
+    }
+}
+
+/// Functions that let others have their turn first, as runtimes with a budget do: they wake at once, and answer pending.
+struct Yielding;
+
+impl Made for Yielding {
+    type Flow = Engine<FromFns>;
+
+    fn make(flow: MemoryFlow) -> Self::Flow {
+        from_fns(flow, || {
+            let mut asked = false;
+            std::future::poll_fn(move |cx| {
+                if !replace(&mut asked, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            })
+        })
     }
 
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
@@ -201,7 +246,8 @@ pub(crate) fn add_to(suite: Suite) -> Suite {
     let suite = suite
         .flow::<Over<InMemory>>("memory")
         .flow::<Over<WrappedTwice>>("memory/wrapped-twice")
-        .flow::<Over<AsyncFunctions>>("async-fns");
+        .flow::<Over<AsyncFunctions>>("async-fns")
+        .flow::<Over<Yielding>>("async-fns/yielding");
     #[cfg(feature = "futures-io")]
     let suite = suite
         .flow::<Over<there_and_back::Once>>("futures-io")

@@ -82,12 +82,26 @@ impl Wake for Reenter {
 
 type Kept<T> = Rc<RefCell<T>>;
 
+/// A wake that came where nobody could poll.
+#[derive(Default)]
+struct Missed(AtomicBool);
+
+impl Wake for Missed {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// What a re-entering reader needs in reach: the flow, its call, and what it got.
 struct Reader<F> {
     flow: Rc<F>,
     op: Kept<ReadOp>,
     got: Kept<Vec<Bytes>>,
-    done: Kept<bool>,
+    missed: Arc<Missed>,
 }
 
 impl<F> Clone for Reader<F> {
@@ -96,7 +110,7 @@ impl<F> Clone for Reader<F> {
             flow: Rc::clone(&self.flow),
             op: Rc::clone(&self.op),
             got: Rc::clone(&self.got),
-            done: Rc::clone(&self.done),
+            missed: Arc::clone(&self.missed),
         }
     }
 }
@@ -107,20 +121,34 @@ impl<F: Flow> Reader<F> {
             flow: Rc::clone(flow),
             op: Kept::default(),
             got: Kept::default(),
-            done: Kept::default(),
+            missed: Arc::default(),
         }
     }
 
-    /// Polls, from wherever.
+    /// Polls, from wherever. Woken inside that very poll, it is for [`poll_if_missed`](Self::poll_if_missed) to poll again.
     fn poll(&self, cx: &mut Context<'_>) {
         let Ok(mut op) = self.op.try_borrow_mut() else {
+            self.missed.wake_by_ref();
             return;
         };
-        match self.flow.poll_read(cx, &mut op) {
-            Poll::Ready(Ok(Some(chunk))) => self.got.borrow_mut().push(chunk),
-            Poll::Ready(_) => *self.done.borrow_mut() = true,
-            Poll::Pending => {}
+        if let Poll::Ready(Ok(Some(chunk))) = self.flow.poll_read(cx, &mut op) {
+            self.got.borrow_mut().push(chunk);
         }
+    }
+
+    /// Polls inside a wake.
+    fn poll_inside(&self) {
+        let waker = Waker::from(Arc::clone(&self.missed));
+        self.poll(&mut Context::from_waker(&waker));
+    }
+
+    /// Polls if a poll inside a wake was put off: a flow may wake and answer pending to let others have their turn.
+    fn poll_if_missed(&self) -> bool {
+        let missed = self.missed.0.swap(false, Ordering::SeqCst);
+        if missed {
+            self.poll_inside();
+        }
+        missed
     }
 
     /// Drops the call, from wherever.
@@ -147,7 +175,7 @@ fn polls_itself<H: Harness>(case: &Case<H>) {
     let Link { flow, mut peer } = case.link();
     let reader = Reader::new(&Rc::new(flow));
     let inner = reader.clone();
-    let reenter = Reenter::new(move || inner.poll(&mut noop()));
+    let reenter = Reenter::new(move || inner.poll_inside());
     let waker = Waker::from(Arc::clone(&reenter));
     let (mut feed, mut tape) = (feed_in(), tape_in());
     for _ in 0..5 {
@@ -161,7 +189,7 @@ fn polls_itself<H: Harness>(case: &Case<H>) {
             || !got.borrow().is_empty(),
             || {
                 reenter.act_if_late();
-                false
+                case.harness().enter(|| reader.poll_if_missed())
             },
         );
         for chunk in got.borrow_mut().drain(..) {
@@ -203,7 +231,7 @@ fn inside_a_drop<H: Harness>(case: &Case<H>) {
     let first = Reader::new(&Rc::new(flow));
     let heir = Reader::new(&first.flow);
     let inner = heir.clone();
-    let reenter = Reenter::new(move || inner.poll(&mut noop()));
+    let reenter = Reenter::new(move || inner.poll_inside());
     let waker = Waker::from(Arc::clone(&reenter));
     case.at("a read whose waker is woken by a drop");
     case.harness().enter(|| {
@@ -220,7 +248,7 @@ fn inside_a_drop<H: Harness>(case: &Case<H>) {
         || !got.borrow().is_empty(),
         || {
             reenter.act_if_late();
-            false
+            case.harness().enter(|| heir.poll_if_missed())
         },
     );
     let mut tape = tape_in();
@@ -234,11 +262,13 @@ fn inside_a_drop<H: Harness>(case: &Case<H>) {
 fn inside_an_abort<H: Harness>(case: &Case<H>) {
     let Link { flow, peer: _peer } = case.tight();
     let reader = Reader::new(&Rc::new(flow));
-    let inner = reader.clone();
+    let (inner, ran) = (reader.clone(), Kept::<bool>::default());
+    let acted = Rc::clone(&ran);
     let reenter = Reenter::new(move || {
-        inner.poll(&mut noop());
+        inner.poll_inside();
         inner.flow.abort();
         inner.cancel();
+        *acted.borrow_mut() = true;
     });
     let waker = Waker::from(Arc::clone(&reenter));
     let mut write = WriteOp::from(feed_out().next(8 * MUCH));
@@ -247,13 +277,16 @@ fn inside_an_abort<H: Harness>(case: &Case<H>) {
         let mut cx = Context::from_waker(&waker);
         reader.poll(&mut cx);
         let result = reader.flow.poll_write(&mut cx, &mut write);
-        assert!(result.is_pending(), "a large write was done: {result:?}");
+        // A flow that wakes to let others have their turn is aborted before it has taken anything.
+        assert!(
+            result.is_pending() || *ran.borrow(),
+            "a large write was done: {result:?}"
+        );
     });
     reader.flow.abort();
-    let done = Rc::clone(&reader.done);
     case.wait(
         "an abort that wakes a waker that aborts",
-        || *done.borrow(),
+        || *ran.borrow(),
         || {
             reenter.act_if_late();
             false
