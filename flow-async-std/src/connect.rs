@@ -5,11 +5,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use flow_core::Switch;
-use flow_unix::{ConnectError, Error, Host};
+use flow_unix::{ConnectError, Error, Host, PairError};
 
 use crate::{AsyncStdFlow, AsyncStdReadiness};
 
-/// Makes a flow of a connected stream socket: anything that owns a descriptor.
+/// Makes a flow of a descriptor that carries bytes: a connected stream socket, an end of a pipe, a terminal, a device, a file.
 ///
 /// Socket options that fill the socket's error queue (`SO_TIMESTAMPING`, `MSG_ZEROCOPY`, `IP_RECVERR`) are not supported: nobody empties it,
 /// and a flow that waits is woken over and over. It stays correct, and keeps a processor busy.
@@ -31,10 +31,10 @@ use crate::{AsyncStdFlow, AsyncStdReadiness};
 /// drop(theirs);
 /// assert_eq!(flow.read().await?, None);
 ///
-/// let file = std::fs::File::open("/dev/null")?;
-/// let refused = flow_async_std::connect(file).unwrap_err();
-/// assert_eq!(refused.to_string(), "this kind of descriptor is not supported yet: a character device");
-/// let _file = refused.into_fd();
+/// let folder = std::fs::File::open("/")?;
+/// let refused = flow_async_std::connect(folder).unwrap_err();
+/// assert_eq!(refused.to_string(), "a directory carries no stream of bytes: use a socket, a pipe, a terminal, a device or a file");
+/// let _folder = refused.into_fd();
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -49,6 +49,68 @@ pub fn connect(fd: impl Into<OwnedFd>) -> Result<AsyncStdFlow, ConnectError> {
 /// As [`connect`], or the switch is off. [`ConnectError::into_fd`] gives the descriptor back.
 pub fn connect_with(fd: impl Into<OwnedFd>, switch: &Switch) -> Result<AsyncStdFlow, ConnectError> {
     flow_unix::connect_with(fd.into(), switch).map(AsyncStdFlow::from)
+}
+
+/// Makes a flow that reads one descriptor and writes another: two pipes, a child's output and input, two files.
+///
+/// The end of each direction is that of its own descriptor. See [`AsyncStdFlow`] for what that is, by kind.
+///
+/// # Errors
+///
+/// One of them carries no bytes, or not in that direction, or there is no runtime here. [`PairError::into_fds`] gives both back.
+///
+/// # Examples
+///
+/// A program that reads and writes as one flow:
+///
+/// ```
+/// use std::process::{Command, Stdio};
+///
+/// use flow_async_std::{FlowExt as _, Shutdown};
+///
+/// # async_std::task::block_on(async {
+/// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+/// let cat = flow_async_std::from_pair(output, input)?;
+/// cat.write("meow").await?;
+/// cat.shutdown(Shutdown::Write).await?;
+/// assert_eq!(cat.read().await?.as_deref(), Some(&b"meow"[..]));
+/// assert_eq!(cat.read().await?, None);
+/// # child.wait()?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub fn from_pair(
+    read: impl Into<OwnedFd>,
+    write: impl Into<OwnedFd>,
+) -> Result<AsyncStdFlow, PairError> {
+    flow_unix::from_pair(read.into(), write.into()).map(AsyncStdFlow::from)
+}
+
+/// The same, tied to a switch: turning that off aborts the flow.
+///
+/// # Errors
+///
+/// As [`from_pair`], or the switch is off. [`PairError::into_fds`] gives both back.
+pub fn from_pair_with(
+    read: impl Into<OwnedFd>,
+    write: impl Into<OwnedFd>,
+    switch: &Switch,
+) -> Result<AsyncStdFlow, PairError> {
+    flow_unix::from_pair_with(read.into(), write.into(), switch).map(AsyncStdFlow::from)
+}
+
+/// One flow that reads standard input and writes standard output, whatever they are: a terminal, pipes, files, a socket.
+///
+/// Each direction ends as its own kind does. Where closing is what ends it (a pipe), descriptor 0 or 1 of the process is replaced by
+/// `/dev/null` when the flow ends that direction: the peer would otherwise see no end before the process exits, and what is printed afterwards goes
+/// nowhere. If standard error is the same pipe (`2>&1`), that keeps it open.
+///
+/// # Errors
+///
+/// No runtime here, one of the two is closed, or is nothing that carries bytes.
+pub fn stdio() -> Result<AsyncStdFlow, Error> {
+    flow_unix::stdio().map(AsyncStdFlow::from)
 }
 
 /// Two connected flows, over a pair of `AF_UNIX` sockets.

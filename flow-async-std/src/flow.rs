@@ -68,6 +68,16 @@ impl AsyncStdFlow {
     pub fn into_fd(self) -> Result<OwnedFd, Self> {
         flow_unix::into_fd(self.0).map_err(Self)
     }
+
+    /// Takes a flow over two descriptors apart, as [`into_fd`](Self::into_fd): the one that it reads, and the one that it writes.
+    ///
+    /// # Errors
+    ///
+    /// The flow comes back as from [`into_fd`](Self::into_fd), or if it is over one descriptor, or if the end of the one that it wrote was signalled
+    /// by closing it.
+    pub fn into_fds(self) -> Result<(OwnedFd, OwnedFd), Self> {
+        flow_unix::into_fds(self.0).map_err(Self)
+    }
 }
 
 impl AsyncStdFlow {

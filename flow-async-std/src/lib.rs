@@ -8,7 +8,8 @@ mod listen;
 mod readiness;
 
 pub use crate::connect::{
-    connect, connect_tcp, connect_unix, connect_with, socketpair, socketpair_with,
+    connect, connect_tcp, connect_unix, connect_with, from_pair, from_pair_with, socketpair,
+    socketpair_with, stdio,
 };
 pub use crate::flow::AsyncStdFlow;
 pub use crate::listen::{
@@ -17,7 +18,7 @@ pub use crate::listen::{
 pub use crate::readiness::AsyncStdReadiness;
 pub use flow_core::{Flow, FlowExt, Shutdown, Switch, WriteError};
 pub use flow_unix::{
-    ConnectError, ConnectErrorKind, Error, ErrorKind, Host, ListenError, ListenErrorKind,
+    ConnectError, ConnectErrorKind, Error, ErrorKind, Host, ListenError, ListenErrorKind, PairError,
 };
 
 /// The flow of this crate, under the name that it has in every backend.

@@ -50,6 +50,10 @@ impl Readiness for AsyncStdReadiness {
             }
         }
     }
+
+    fn spawn_blocking((): &(), job: Box<dyn FnOnce() + Send>) {
+        blocking::unblock(job).detach();
+    }
 }
 
 impl fmt::Debug for AsyncStdReadiness {

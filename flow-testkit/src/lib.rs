@@ -22,6 +22,8 @@ pub mod memory;
 pub mod moves;
 pub mod pattern;
 mod peer;
+#[cfg(target_os = "linux")]
+pub mod pipes;
 pub mod plain;
 mod report;
 mod row;

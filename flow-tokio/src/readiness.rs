@@ -81,6 +81,10 @@ impl Readiness for TokioReadiness {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+
+    fn spawn_blocking(runtime: &Handle, job: Box<dyn FnOnce() + Send>) {
+        drop(runtime.spawn_blocking(job));
+    }
 }
 
 impl TokioReadiness {

@@ -17,6 +17,8 @@ pub struct ConnectError {
     kind: ConnectErrorKind,
     /// What the descriptor is.
     what: &'static str,
+    /// For what it was not open, if that is it.
+    way: &'static str,
     cause: Option<Error>,
     fd: OwnedFd,
 }
@@ -31,8 +33,10 @@ pub enum ConnectErrorKind {
     Listening,
     /// A stream socket without a peer: never connected, still connecting, or already reset.
     NotConnected,
-    /// A kind of descriptor that is not supported yet: a pipe, a terminal, a file.
+    /// A kind of descriptor that carries no stream of bytes: a directory, a counter of events.
     Unsupported,
+    /// Not open in the direction in which the flow was to use it.
+    WrongWay,
     /// No runtime here that can watch descriptors.
     NoRuntime,
     /// The switch is off.
@@ -46,6 +50,7 @@ impl ConnectError {
         Self {
             kind,
             what,
+            way: "",
             cause: None,
             fd,
         }
@@ -60,9 +65,27 @@ impl ConnectError {
         Self {
             kind,
             what: "the descriptor",
+            way: "",
             cause: Some(cause),
             fd,
         }
+    }
+
+    /// Not open for `way`.
+    pub(crate) fn wrong_way(way: &'static str, what: &'static str, fd: OwnedFd) -> Self {
+        Self {
+            way,
+            ..Self::new(ConnectErrorKind::WrongWay, what, fd)
+        }
+    }
+
+    /// The same about no descriptor, for whoever has no use for it.
+    pub(crate) fn into_error(self) -> Error {
+        self.cause.unwrap_or_else(|| Error::refused(self.what))
+    }
+
+    pub(crate) fn raw_os_error(&self) -> Option<i32> {
+        self.cause.and_then(|cause| cause.raw_os_error())
     }
 
     /// What was wrong.
@@ -92,7 +115,10 @@ impl fmt::Display for ConnectError {
                 write!(f, "{what} carries no bytes: connect it and wait until it is connected")
             }
             ConnectErrorKind::Unsupported => {
-                write!(f, "this kind of descriptor is not supported yet: {what}")
+                write!(f, "{what} carries no stream of bytes: use a socket, a pipe, a terminal, a device or a file")
+            }
+            ConnectErrorKind::WrongWay => {
+                write!(f, "{what} is not open for {}: use the other end, or swap the two", self.way)
             }
             ConnectErrorKind::NoRuntime => {
                 f.write_str("no runtime here can watch descriptors: call this inside one that has its i/o enabled")
@@ -112,7 +138,7 @@ impl error::Error for ConnectError {
 /// For `?` in functions of `io::Result`: the error is inside, and the descriptor is closed with it.
 impl From<ConnectError> for io::Error {
     fn from(e: ConnectError) -> Self {
-        match e.cause.and_then(|cause| cause.raw_os_error()) {
+        match e.raw_os_error() {
             Some(errno) => Self::from_raw_os_error(errno),
             None => Self::new(io::ErrorKind::InvalidInput, e),
         }

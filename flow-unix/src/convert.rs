@@ -8,23 +8,53 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use crate::kind::Kind;
+use crate::transport::keep;
 use crate::{Error, FdEngine, Readiness};
 
 /// Takes a flow apart: the descriptor comes out, and the peer is told nothing.
 ///
 /// # Errors
 ///
-/// The flow comes back as it was if bytes would be lost (a write that was taken is unfinished, a close has read ahead), or if it is over
-/// (it was aborted, or a write has failed).
+/// The flow comes back as it was if bytes would be lost (a write that was taken is unfinished, a close has read ahead, a thread reads a file),
+/// if it is over (it was aborted, or a write has failed), or if it is over two descriptors.
 ///
 /// # Panics
 ///
 /// If a `Readiness` that was dropped keeps the descriptor.
 pub fn into_fd<R: Readiness>(flow: FdEngine<R>) -> Result<OwnedFd, FdEngine<R>> {
+    let [read, write] = apart(flow, 1)?;
+    // Where both directions use it, both have given it: one of them is let go.
+    let fd = read.or(write).expect("there is one");
+    Ok(alone(fd))
+}
+
+/// Takes a flow over two descriptors apart, as [`into_fd`]: the one that it reads, and the one that it writes.
+///
+/// # Errors
+///
+/// The flow comes back as from [`into_fd`], or if it is over one descriptor, or if the end of the one that it wrote was signalled by closing it.
+///
+/// # Panics
+///
+/// If a `Readiness` that was dropped keeps a descriptor.
+pub fn into_fds<R: Readiness>(flow: FdEngine<R>) -> Result<(OwnedFd, OwnedFd), FdEngine<R>> {
+    let [read, write] = apart(flow, 2)?.map(|fd| alone(fd.expect("there are two")));
+    Ok((read, write))
+}
+
+fn apart<R: Readiness>(
+    flow: FdEngine<R>,
+    count: usize,
+) -> Result<[Option<Arc<OwnedFd>>; 2], FdEngine<R>> {
+    if !flow.transport().is_over(count) {
+        return Err(flow);
+    }
     let parts = flow.into_parts()?;
-    let fd = parts.rx.keep();
-    drop(parts);
-    Ok(Arc::try_unwrap(fd).expect("only the transport and its states held it"))
+    Ok(keep(&parts.rx, &parts.tx))
+}
+
+fn alone(fd: Arc<OwnedFd>) -> OwnedFd {
+    Arc::try_unwrap(fd).expect("only the transport and its states held it")
 }
 
 /// Takes a flow over an `AF_UNIX` socket apart, as [`into_fd`].

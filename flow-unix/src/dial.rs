@@ -11,6 +11,7 @@ use rustix::net::{AddressFamily, connect, getpeername, sockopt};
 
 use crate::error::Doing;
 use crate::kind::Kind;
+use crate::opened::Opened;
 use crate::source::Source;
 use crate::{Attempt, Direction, Error, FdEngine, FdTransport, Interest, Readiness, socket};
 
@@ -32,8 +33,8 @@ pub async fn connect_unix<R: Readiness>(path: impl AsRef<Path>) -> Result<FdEngi
         Ok(fd)
     };
     let fd = dial().map_err(failed)?;
-    let source = Source::register(&runtime, fd, Kind::Unix).map_err(|(e, _)| e)?;
-    Ok(FdTransport::engine(runtime, source))
+    let source = Source::register(&runtime, Opened::socket(fd, Kind::Unix)).map_err(|(e, _)| e)?;
+    Ok(FdTransport::of_socket(runtime, source))
 }
 
 /// Connects over TCP, to the first of the addresses that answers.
@@ -52,7 +53,7 @@ pub async fn connect_tcp<R: Readiness>(addresses: &[SocketAddr]) -> Result<FdEng
     let mut last = Error::unresolved();
     for address in addresses {
         match dial_tcp::<R>(&runtime, address).await {
-            Ok(source) => return Ok(FdTransport::engine(runtime, source)),
+            Ok(source) => return Ok(FdTransport::of_socket(runtime, source)),
             Err(e) => last = e,
         }
     }

@@ -7,6 +7,8 @@ use std::io;
 use flow_core::Aborted;
 use rustix::io::Errno;
 
+use crate::kind::Kind;
+
 /// Why a flow over a descriptor failed: what it was doing, and what the system answered.
 ///
 /// One type for all runtimes, so that a `BoxFlow<flow_unix::Error>` holds a flow of any of them. It is small and `Copy`, because a flow repeats
@@ -38,6 +40,8 @@ pub enum ErrorKind {
     RuntimeGone,
     /// The switch to attach to is off.
     SwitchOff,
+    /// `shutdown(Write)` on a terminal or the like, which has no half-close: its two directions end together. `close` and `abort` work.
+    Unsupported,
     /// Any other answer of the system: see [`Error::raw_os_error`].
     Os,
 }
@@ -48,6 +52,8 @@ pub(crate) enum Doing {
     Accept,
     Attach,
     Bind,
+    Input,
+    Output,
     Connect,
     End,
     Listen,
@@ -72,6 +78,10 @@ enum Cause {
     RuntimeGone,
     SwitchOff,
     Unresolved,
+    /// No half-close, of this kind.
+    NoHalfClose(Kind),
+    /// What is nothing to make a flow of.
+    Refused(&'static str),
 }
 
 impl Error {
@@ -123,6 +133,20 @@ impl Error {
         }
     }
 
+    pub(crate) const fn refused(what: &'static str) -> Self {
+        Self {
+            doing: Doing::Use,
+            cause: Cause::Refused(what),
+        }
+    }
+
+    pub(crate) const fn no_half_close(kind: Kind) -> Self {
+        Self {
+            doing: Doing::End,
+            cause: Cause::NoHalfClose(kind),
+        }
+    }
+
     /// The same error, as one of another action.
     pub(crate) const fn doing(self, doing: Doing) -> Self {
         Self {
@@ -146,6 +170,7 @@ impl Error {
             Cause::RuntimeGone => ErrorKind::RuntimeGone,
             Cause::SwitchOff => ErrorKind::SwitchOff,
             Cause::Unresolved => ErrorKind::Unresolved,
+            Cause::NoHalfClose(_) | Cause::Refused(_) => ErrorKind::Unsupported,
         }
     }
 
@@ -175,6 +200,8 @@ impl fmt::Display for Error {
             Doing::Accept => "could not accept a connection",
             Doing::Attach => "could not attach to the switch",
             Doing::Bind => "could not bind the address",
+            Doing::Input => "could not use standard input",
+            Doing::Output => "could not use standard output",
             Doing::Connect => "could not connect",
             Doing::End => "could not end writing",
             Doing::Listen => "could not listen",
@@ -197,6 +224,12 @@ impl fmt::Display for Error {
             Cause::RuntimeGone => f.write_str(": the runtime of the flow has ended"),
             Cause::SwitchOff => f.write_str(": it is off"),
             Cause::Unresolved => f.write_str(": it has no address"),
+            Cause::NoHalfClose(kind) => write!(
+                f,
+                ": {} has no half-close, close or abort the flow",
+                kind.name()
+            ),
+            Cause::Refused(what) => write!(f, ": {what} cannot be used so"),
         }
     }
 }
@@ -237,6 +270,7 @@ impl From<Error> for io::Error {
             Cause::NoRuntime | Cause::RuntimeGone | Cause::SwitchOff => Self::other(e),
             Cause::NoPath => Self::new(io::ErrorKind::InvalidInput, e),
             Cause::Unresolved => Self::new(io::ErrorKind::NotFound, e),
+            Cause::NoHalfClose(_) | Cause::Refused(_) => Self::new(io::ErrorKind::Unsupported, e),
         }
     }
 }

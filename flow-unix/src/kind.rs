@@ -2,17 +2,16 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, fstat};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, getpeername, getsockname, sockopt};
+use rustix::termios::isatty;
 
 use crate::error::Doing;
 use crate::{ConnectError, ConnectErrorKind, Error};
 
 /// The kinds of descriptor that differ in how they end, fail and are read.
-///
-/// Pipes, terminals, devices and files will be kinds of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// `AF_UNIX`: nothing gets lost on the way, so that a peer that leaves abruptly is an end. Passed descriptors cut reads short.
     Unix,
@@ -20,29 +19,117 @@ pub(crate) enum Kind {
     Tcp,
     /// Another stream socket (MPTCP, vsock). As TCP, but nothing is assumed of a short read.
     Stream,
+    /// One end of a pipe or a FIFO. Closing it is what ends it.
+    Pipe,
+    /// A FIFO that is open in both directions, and so its own peer: it never ends.
+    Loop,
+    /// A terminal, or the slave's side of a pseudoterminal. Both directions end together.
+    Terminal,
+    /// The master's side of a pseudoterminal. To open it again would make another one.
+    Master,
+    /// A character device that is no terminal.
+    Device,
+    /// A regular file or a block device: read and written from where the file's position is.
+    File,
+}
+
+/// The directions in which a descriptor was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+impl Access {
+    pub(crate) const BOTH: Self = Self {
+        read: true,
+        write: true,
+    };
+
+    pub(crate) const READ: Self = Self {
+        read: true,
+        write: false,
+    };
+    pub(crate) const WRITE: Self = Self {
+        read: false,
+        write: true,
+    };
+
+    /// The directions in which both go.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            read: self.read && other.read,
+            write: self.write && other.write,
+        }
+    }
 }
 
 impl Kind {
-    /// Whether a read that fills less than its buffer shows that nothing is left, where nothing speaks against it.
-    pub(crate) fn short_read_drains(self) -> bool {
-        self != Self::Stream
-    }
-
-    /// Which kind a connected stream socket is. Everything else is refused, and given back.
-    pub(crate) fn of(fd: OwnedFd) -> Result<(Self, OwnedFd), ConnectError> {
+    /// Which kind a descriptor is, and how it was opened. What carries no byte stream is refused, and given back.
+    pub(crate) fn of(fd: OwnedFd) -> Result<(Self, Access, OwnedFd), ConnectError> {
         match Self::look(&fd) {
-            Ok(kind) => Ok((kind, fd)),
+            Ok((kind, access)) => Ok((kind, access, fd)),
             Err(Refused::For(kind, what)) => Err(ConnectError::new(kind, what, fd)),
             Err(Refused::Os(errno)) => Err(ConnectError::os(Error::os(Doing::Use, errno), fd)),
         }
     }
 
-    fn look(fd: &OwnedFd) -> Result<Self, Refused> {
-        let socket = match sockopt::socket_type(fd) {
-            Err(Errno::NOTSOCK) => return Err(Self::not_a_socket(fd)?),
-            other => other?,
-        };
-        let refuse = |kind, what| Err(Refused::For(kind, what));
+    pub(crate) fn is_socket(self) -> bool {
+        matches!(self, Self::Unix | Self::Tcp | Self::Stream)
+    }
+
+    /// Whether a read that fills less than its buffer shows that nothing is left, where nothing speaks against it.
+    pub(crate) fn short_read_drains(self) -> bool {
+        matches!(self, Self::Unix | Self::Tcp)
+    }
+
+    /// Whether the end of writing can be shown to the peer while reading goes on.
+    pub(crate) fn half_closes(self) -> bool {
+        !matches!(self, Self::Terminal | Self::Master | Self::Loop)
+    }
+
+    /// Whether there is a peer whose end can be waited for.
+    pub(crate) fn has_peer(self) -> bool {
+        self.is_socket() || self == Self::Pipe
+    }
+
+    /// Whether this error is how the kind says that the other side has gone.
+    pub(crate) fn hangs_up_by(self, errno: Errno) -> bool {
+        errno == Errno::IO && matches!(self, Self::Terminal | Self::Master)
+    }
+
+    /// What people call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unix => "a Unix socket",
+            Self::Tcp => "a TCP socket",
+            Self::Stream => "a stream socket",
+            Self::Pipe => "a pipe",
+            Self::Loop => "a FIFO that is open in both directions",
+            Self::Terminal => "a terminal",
+            Self::Master => "the master of a pseudoterminal",
+            Self::Device => "a device",
+            Self::File => "a file",
+        }
+    }
+
+    fn look(fd: &OwnedFd) -> Result<(Self, Access), Refused> {
+        let flags = fcntl_getfl(fd)?;
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+        if flags.contains(OFlags::PATH) {
+            return refuse(
+                ConnectErrorKind::Unsupported,
+                "a descriptor that was opened with O_PATH",
+            );
+        }
+        match sockopt::socket_type(fd) {
+            Ok(socket) => Ok((Self::look_at_socket(fd, socket)?, Access::BOTH)),
+            Err(Errno::NOTSOCK) => Self::look_at_file(fd, flags),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn look_at_socket(fd: &OwnedFd, socket: SocketType) -> Result<Self, Refused> {
         match socket {
             SocketType::STREAM => {}
             SocketType::DGRAM => return refuse(ConnectErrorKind::NotAStream, "a datagram socket"),
@@ -73,22 +160,43 @@ impl Kind {
         })
     }
 
-    fn not_a_socket(fd: &OwnedFd) -> Result<Refused, Errno> {
-        let what = match FileType::from_raw_mode(fstat(fd)?.st_mode) {
-            FileType::RegularFile => "a regular file",
-            FileType::Directory => "a directory",
-            FileType::Fifo => "a pipe",
-            FileType::CharacterDevice => "a character device",
-            FileType::BlockDevice => "a block device",
-            _ => "not a socket",
+    fn look_at_file(fd: &OwnedFd, flags: OFlags) -> Result<(Self, Access), Refused> {
+        let mode = flags & OFlags::ACCMODE;
+        let access = Access {
+            read: mode == OFlags::RDONLY || mode == OFlags::RDWR,
+            write: mode == OFlags::WRONLY || mode == OFlags::RDWR,
         };
-        Ok(Refused::For(ConnectErrorKind::Unsupported, what))
+        let kind = match FileType::from_raw_mode(fstat(fd)?.st_mode) {
+            FileType::Fifo if access == Access::BOTH => Self::Loop,
+            FileType::Fifo => Self::Pipe,
+            FileType::CharacterDevice if is_master(fd) => Self::Master,
+            FileType::CharacterDevice if isatty(fd) => Self::Terminal,
+            FileType::CharacterDevice => Self::Device,
+            FileType::RegularFile | FileType::BlockDevice => Self::File,
+            FileType::Directory => {
+                return refuse(ConnectErrorKind::Unsupported, "a directory");
+            }
+            // Counters, timers, watches: what the kernel makes without a file behind it.
+            _ => return refuse(ConnectErrorKind::Unsupported, "a descriptor of events"),
+        };
+        if access.read || access.write {
+            Ok((kind, access))
+        } else {
+            refuse(
+                ConnectErrorKind::Unsupported,
+                "a descriptor that is open for neither reading nor writing",
+            )
+        }
     }
 }
 
 enum Refused {
     For(ConnectErrorKind, &'static str),
     Os(Errno),
+}
+
+fn refuse<T>(kind: ConnectErrorKind, what: &'static str) -> Result<T, Refused> {
+    Err(Refused::For(kind, what))
 }
 
 impl From<Errno> for Refused {
@@ -105,6 +213,18 @@ fn is_listening(fd: &OwnedFd) -> bool {
 /// These systems cannot say; such a socket has no peer either.
 #[cfg(target_vendor = "apple")]
 fn is_listening(_: &OwnedFd) -> bool {
+    false
+}
+
+/// Only a master has the name of a slave.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn is_master(fd: &OwnedFd) -> bool {
+    isatty(fd) && rustix::pty::ptsname(fd, Vec::new()).is_ok()
+}
+
+/// Where this cannot be asked for a master counts as a terminal, which there is used as it was found.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn is_master(_: &OwnedFd) -> bool {
     false
 }
 

@@ -10,22 +10,34 @@ mod hang_up;
 mod host;
 mod kind;
 mod listen;
+mod opened;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod owed;
+mod pair_error;
+mod pipe;
+mod pool;
+mod quiet;
 mod readiness;
 mod recv;
+mod release;
 mod scratch;
 mod send;
 mod socket;
 mod source;
+mod stdio;
 mod transport;
+mod way;
 
 pub use crate::connect_error::{ConnectError, ConnectErrorKind};
-pub use crate::convert::{IntoStreamError, into_fd, into_tcp_stream, into_unix_stream};
+pub use crate::convert::{IntoStreamError, into_fd, into_fds, into_tcp_stream, into_unix_stream};
 pub use crate::dial::{connect_tcp, connect_unix};
 pub use crate::error::{Error, ErrorKind};
 pub use crate::host::Host;
 pub use crate::listen::{ListenError, ListenErrorKind, TcpListener, UnixListener};
+pub use crate::pair_error::PairError;
 pub use crate::readiness::{Attempt, Direction, Interest, Readiness};
 pub use crate::socket::{socketpair, socketpair_with};
-pub use crate::transport::{FdEngine, FdTransport, Rx, Tx, connect, connect_with};
+pub use crate::stdio::stdio;
+pub use crate::transport::{
+    FdEngine, FdTransport, Rx, Tx, connect, connect_with, from_pair, from_pair_with,
+};

@@ -23,6 +23,7 @@ use self::path::Bound;
 pub use self::path::{ListenError, ListenErrorKind};
 use crate::error::Doing;
 use crate::kind::Kind;
+use crate::opened::Opened;
 use crate::source::Source;
 use crate::{Attempt, Direction, Error, FdEngine, FdTransport, Interest, Readiness, socket};
 
@@ -198,8 +199,9 @@ impl<R: Readiness> Listener<R> {
             // Fails where the peer has already left.
             _ = sockopt::set_tcp_nodelay(&fd, true);
         }
-        let source = Source::register(&self.runtime, fd, kind).map_err(|(e, _)| e)?;
-        Ok((FdTransport::engine(self.runtime.clone(), source), peer))
+        let source =
+            Source::register(&self.runtime, Opened::socket(fd, kind)).map_err(|(e, _)| e)?;
+        Ok((FdTransport::of_socket(self.runtime.clone(), source), peer))
     }
 
     fn poll_accept(&self, place: &Place<'_>, cx: &mut Context<'_>) -> Poll<Accepted> {

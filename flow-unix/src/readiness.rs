@@ -64,6 +64,16 @@ pub trait Readiness: Sized {
         cx: &mut Context<'_>,
         attempt: impl FnMut() -> Attempt<T>,
     ) -> Poll<Result<T, Error>>;
+
+    /// Runs `job`, which may block, on a thread where that does no harm. By default on a new one.
+    ///
+    /// Files are read and written so, and the few descriptors for which the system has no call that does not wait. A job that will not be run, because
+    /// the runtime has ended, is dropped: that tells whoever waits for it.
+    fn spawn_blocking(runtime: &Self::Runtime, job: Box<dyn FnOnce() + Send>) {
+        let _ = runtime;
+        // Without a thread the job is dropped, which is told.
+        drop(std::thread::Builder::new().spawn(job));
+    }
 }
 
 /// The direction in which a descriptor is to be ready.

@@ -4,12 +4,12 @@ use std::io::IoSliceMut;
 use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
-use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recv, recvmsg};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
 
 use crate::error::Doing;
 use crate::kind::Kind;
+use crate::way::{Nothing, Refusal, Way};
 use crate::{Attempt, Error, scratch};
 
 /// The largest chunk.
@@ -20,6 +20,14 @@ const SMALLEST: usize = 64 * 1024;
 
 /// A chunk may keep this many times its length in memory; a shorter one is copied. (The contract says 16.)
 const SPARE: usize = 4;
+
+/// What an attempt to receive came to.
+pub(crate) enum Got {
+    /// A chunk, or the end.
+    Chunk(Option<Bytes>),
+    /// The call may block, and is for the pool to make.
+    Blocks,
+}
 
 /// How much the next receive asks for, by what came before.
 ///
@@ -37,36 +45,56 @@ impl Estimate {
         &mut self,
         fd: BorrowedFd<'_>,
         kind: Kind,
-    ) -> Attempt<Result<Option<Bytes>, Error>> {
+        way: Way,
+    ) -> Attempt<Result<Got, Error>> {
+        let mut perhaps = false;
         loop {
             let received = match self.buffer {
-                0 => receive_short(fd, kind),
-                room => receive_long(fd, kind, room),
+                0 => receive_short(fd, kind, way),
+                room => receive_long(fd, kind, way, room),
             };
             match received {
+                Ok(Received { chunk, .. }) if chunk.is_empty() && !kind.is_socket() && !perhaps => {
+                    match Nothing::of(fd, kind) {
+                        Nothing::End => return Attempt::Maybe(Ok(Got::Chunk(None))),
+                        Nothing::NotYet => return Attempt::WouldBlock,
+                        Nothing::Perhaps => perhaps = true,
+                    }
+                }
                 Ok(received) => {
-                    self.learn(&received);
+                    self.learn(received.chunk.len(), received.room);
                     let Received { chunk, drained, .. } = received;
-                    let chunk = Ok((!chunk.is_empty()).then_some(chunk));
+                    let chunk = Ok(Got::Chunk((!chunk.is_empty()).then_some(chunk)));
                     return if drained {
                         Attempt::Drained(chunk)
                     } else {
                         Attempt::Maybe(chunk)
                     };
                 }
-                Err(Errno::AGAIN) => return Attempt::WouldBlock,
+                Err(Refusal::WouldBlock) => return Attempt::WouldBlock,
+                Err(Refusal::Blocks) => return Attempt::Maybe(Ok(Got::Blocks)),
                 // The peer left input of ours unread. What it sent has all arrived, and its end comes next.
-                Err(Errno::CONNRESET) if kind == Kind::Unix => {}
-                Err(errno) => return Attempt::Maybe(Err(Error::os(Doing::Receive, errno))),
+                Err(Refusal::Os(Errno::CONNRESET)) if kind == Kind::Unix => {}
+                Err(Refusal::Os(errno)) if kind.hangs_up_by(errno) => {
+                    return Attempt::Maybe(Ok(Got::Chunk(None)));
+                }
+                Err(Refusal::Os(errno)) => {
+                    return Attempt::Maybe(Err(Error::os(Doing::Receive, errno)));
+                }
             }
         }
     }
 
-    fn learn(&mut self, received: &Received) {
-        let len = received.chunk.len();
-        self.buffer = match self.buffer {
-            0 if len == received.room => SMALLEST,
-            0 => 0,
+    /// How much a call of the pool asks for, which costs far more than the memory.
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.max(SMALLEST)
+    }
+
+    /// Learns from what a call brought that asked for `room` bytes.
+    pub(crate) fn learn(&mut self, len: usize, room: usize) {
+        self.buffer = match room {
+            scratch::LEN if len == room => SMALLEST,
+            scratch::LEN => 0,
             room if len == room => (room * 2).min(LARGEST),
             room if len >= room / SPARE => room,
             SMALLEST => 0,
@@ -83,7 +111,7 @@ struct Received {
     drained: bool,
 }
 
-fn receive_short(fd: BorrowedFd<'_>, kind: Kind) -> Result<Received, Errno> {
+fn receive_short(fd: BorrowedFd<'_>, kind: Kind, way: Way) -> Result<Received, Refusal> {
     scratch::with(|buffer| {
         let (len, whole) = match kind {
             // A receive stops behind a byte that a descriptor was passed with. Only this call says so. Without room for descriptors
@@ -98,10 +126,7 @@ fn receive_short(fd: BorrowedFd<'_>, kind: Kind) -> Result<Received, Errno> {
                 )?;
                 Ok((answer.bytes, !answer.flags.contains(ReturnFlags::CTRUNC)))
             })?,
-            _ => (
-                retry_on_intr(|| recv(fd, &mut *buffer, RecvFlags::DONTWAIT))?.0,
-                true,
-            ),
+            _ => (way.read(fd, buffer)?, true),
         };
         Ok(Received {
             chunk: scratch::carve(&buffer[..len]),
@@ -111,9 +136,14 @@ fn receive_short(fd: BorrowedFd<'_>, kind: Kind) -> Result<Received, Errno> {
     })
 }
 
-fn receive_long(fd: BorrowedFd<'_>, kind: Kind, room: usize) -> Result<Received, Errno> {
-    let mut buffer = Vec::with_capacity(room);
-    let len = retry_on_intr(|| recv(fd, spare_capacity(&mut buffer), RecvFlags::DONTWAIT))?.0;
+fn receive_long(
+    fd: BorrowedFd<'_>,
+    kind: Kind,
+    way: Way,
+    room: usize,
+) -> Result<Received, Refusal> {
+    let buffer = way.read_new(fd, room)?;
+    let len = buffer.len();
     Ok(Received {
         chunk: if len >= room / SPARE {
             buffer.into()

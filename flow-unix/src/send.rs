@@ -3,11 +3,11 @@
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
+use bytes::{Bytes, BytesMut};
 use flow_core::Chunks;
-use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 
 use crate::error::Doing;
+use crate::way::{Refusal, Way};
 use crate::{Attempt, Error, scratch};
 
 /// How many buffers one call takes: `IOV_MAX`.
@@ -22,63 +22,85 @@ const SMALL: usize = 256;
 /// No call is offered more, because some systems count in 32 bits.
 const MOST: usize = 1 << 30;
 
-#[cfg(not(target_vendor = "apple"))]
-const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
-
-/// These have a socket option for it, which was set when the flow was made.
-#[cfg(target_vendor = "apple")]
-const FLAGS: SendFlags = SendFlags::DONTWAIT;
+/// What an attempt to send came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// Bytes were sent.
+    Sent,
+    /// The call may block, and is for the pool to make.
+    Blocks,
+}
 
 /// One attempt to send bytes off the front of `data`, of which there must be some.
-pub(crate) fn attempt(fd: BorrowedFd<'_>, data: &mut Chunks) -> Attempt<Result<(), Error>> {
+pub(crate) fn attempt(
+    fd: BorrowedFd<'_>,
+    way: Way,
+    data: &mut Chunks,
+) -> Attempt<Result<Put, Error>> {
     let (offered, sent) = if data.is_single() {
-        send_one(fd, data.first())
+        send_one(fd, way, data.first())
     } else {
-        send_many(fd, data)
+        send_many(fd, way, data)
     };
     match sent {
         Ok(len) => {
             data.advance(len);
             // Less was taken than was offered: there is no room left, and its coming is an event.
             if len < offered {
-                Attempt::Drained(Ok(()))
+                Attempt::Drained(Ok(Put::Sent))
             } else {
-                Attempt::Maybe(Ok(()))
+                Attempt::Maybe(Ok(Put::Sent))
             }
         }
-        Err(Errno::AGAIN) => Attempt::WouldBlock,
-        Err(errno) => Attempt::Maybe(Err(Error::os(Doing::Send, errno))),
+        Err(Refusal::WouldBlock) => Attempt::WouldBlock,
+        Err(Refusal::Blocks) => Attempt::Maybe(Ok(Put::Blocks)),
+        Err(Refusal::Os(errno)) => Attempt::Maybe(Err(Error::os(Doing::Send, errno))),
     }
 }
 
-type Sent = (usize, Result<usize, Errno>);
+/// Takes bytes off the front of `data` for a call of the pool. A copy: the writer's own buffers may run code when they are dropped, and that
+/// is not for the pool's threads, nor for where the pool lets a call go that it will not make.
+pub(crate) fn take(data: &mut Chunks) -> Bytes {
+    const PART: usize = 256 * 1024;
 
-fn send_one(fd: BorrowedFd<'_>, data: &[u8]) -> Sent {
-    let data = &data[..data.len().min(MOST)];
-    (data.len(), retry_on_intr(|| send(fd, data, FLAGS)))
+    let mut taken = BytesMut::with_capacity(data.len().min(PART));
+    while !data.is_empty() && taken.len() < PART {
+        let first = data.first();
+        let len = first.len().min(PART - taken.len());
+        taken.extend_from_slice(&first[..len]);
+        data.advance(len);
+    }
+    taken.freeze()
 }
 
-fn send_many(fd: BorrowedFd<'_>, data: &Chunks) -> Sent {
+type Sent = (usize, Result<usize, Refusal>);
+
+fn send_one(fd: BorrowedFd<'_>, way: Way, data: &[u8]) -> Sent {
+    let data = &data[..data.len().min(MOST)];
+    (data.len(), way.write(fd, data))
+}
+
+fn send_many(fd: BorrowedFd<'_>, way: Way, data: &Chunks) -> Sent {
     let (mut count, mut bytes) = (0, 0);
     for slice in data.slices().take(SHORT_LIST) {
         count += 1;
         bytes += slice.len();
     }
     if bytes < count * SMALL {
-        send_copied(fd, data)
+        send_copied(fd, way, data)
     } else if bytes == data.len() {
         let mut list = [IoSlice::new(&[]); SHORT_LIST];
         for (entry, slice) in list.iter_mut().zip(data.slices()) {
             *entry = IoSlice::new(slice);
         }
-        send_list(fd, &list[..count])
+        send_list(fd, way, &list[..count])
     } else {
         let list: Vec<_> = data.slices().take(LIST).map(IoSlice::new).collect();
-        send_list(fd, &list)
+        send_list(fd, way, &list)
     }
 }
 
-fn send_list(fd: BorrowedFd<'_>, list: &[IoSlice<'_>]) -> Sent {
+fn send_list(fd: BorrowedFd<'_>, way: Way, list: &[IoSlice<'_>]) -> Sent {
     let mut offered = 0;
     let fits = |entry: &&IoSlice<'_>| {
         offered += entry.len();
@@ -87,20 +109,17 @@ fn send_list(fd: BorrowedFd<'_>, list: &[IoSlice<'_>]) -> Sent {
     let count = list.iter().take_while(fits).count();
     match list {
         // The first one alone is too long.
-        [first, ..] if count == 0 => send_one(fd, first),
+        [first, ..] if count == 0 => send_one(fd, way, first),
         _ => {
             let list = &list[..count];
             let offered = list.iter().map(|entry| entry.len()).sum();
-            (
-                offered,
-                retry_on_intr(|| sendmsg(fd, list, &mut SendAncillaryBuffer::default(), FLAGS)),
-            )
+            (offered, way.write_list(fd, list))
         }
     }
 }
 
 /// Sends as much as fits into the scratch buffer.
-fn send_copied(fd: BorrowedFd<'_>, data: &Chunks) -> Sent {
+fn send_copied(fd: BorrowedFd<'_>, way: Way, data: &Chunks) -> Sent {
     scratch::with(|buffer| {
         let mut len = 0;
         for slice in data.slices() {
@@ -111,6 +130,6 @@ fn send_copied(fd: BorrowedFd<'_>, data: &Chunks) -> Sent {
                 break;
             }
         }
-        send_one(fd, &buffer[..len])
+        send_one(fd, way, &buffer[..len])
     })
 }

@@ -13,6 +13,7 @@ use self::flags::pair;
 pub(crate) use self::flags::{accept, stream};
 use crate::error::Doing;
 use crate::kind::Kind;
+use crate::opened::Opened;
 use crate::source::Source;
 use crate::{Error, FdEngine, FdTransport, Readiness};
 
@@ -25,8 +26,9 @@ pub fn socketpair<R: Readiness>() -> Result<(FdEngine<R>, FdEngine<R>), Error> {
     let (a, b) = pair().map_err(|errno| Error::os(Doing::Pair, errno))?;
     let runtime = R::runtime()?;
     let flow = |fd| {
-        let source = Source::register(&runtime, fd, Kind::Unix).map_err(|(e, _)| e)?;
-        Ok::<_, Error>(FdTransport::engine(runtime.clone(), source))
+        let opened = Opened::socket(fd, Kind::Unix);
+        let source = Source::register(&runtime, opened).map_err(|(e, _)| e)?;
+        Ok::<_, Error>(FdTransport::of_socket(runtime.clone(), source))
     };
     Ok((flow(a)?, flow(b)?))
 }

@@ -1,65 +1,131 @@
-//! A socket and its place in the runtime: shared by the two directions, released when the last of them lets go.
+//! A descriptor and its place in the runtime: shared by the directions that use it, released when the last of them lets go.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use rustix::io::retry_on_intr;
-use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use crate::hang_up::has_ended;
 use crate::kind::Kind;
-use crate::{Attempt, Direction, Error, Interest, Readiness, scratch};
-
-/// How many times input is thrown away before release, [`scratch::LEN`] at a time: a peer that never stops sending is reset.
-const DISCARDS: usize = 1024;
+use crate::opened::Opened;
+use crate::stdio::Standard;
+use crate::way::Way;
+use crate::{Attempt, Direction, Error, Interest, Readiness, release};
 
 pub(crate) struct Source<R> {
-    /// Before the descriptor, because it is to be taken out of the runtime before it is closed.
-    io: R,
+    /// Before the descriptor, because it is to be taken out of the runtime before it is closed. None where nothing can be waited for: what is
+    /// neither done at once nor by the pool does not exist there.
+    io: Option<R>,
     fd: Arc<OwnedFd>,
     kind: Kind,
+    way: Way,
+    /// The flags to give the descriptor back with, where the open file is our own.
+    flags: Option<OFlags>,
+    /// Whether it stands for one of the process's own descriptors.
+    standard: Option<Standard>,
     /// Released without a word to the peer: torn, or given back.
     silent: AtomicBool,
     /// The descriptor was lent out since nothing was left to receive.
     lent: AtomicBool,
+    /// The pool makes a call of which the answer was not taken yet.
+    busy: AtomicBool,
 }
 
 impl<R: Readiness> Source<R> {
+    /// A socket that the runtime watches already.
     pub(crate) fn new(io: R, fd: Arc<OwnedFd>, kind: Kind) -> Self {
+        Self::with(Some(io), fd, kind, Way::Socket)
+    }
+
+    fn with(io: Option<R>, fd: Arc<OwnedFd>, kind: Kind, way: Way) -> Self {
         Self {
             io,
             fd,
             kind,
+            way,
+            flags: None,
+            standard: None,
             silent: AtomicBool::new(false),
             lent: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
         }
     }
 
-    /// Has the runtime watch a socket; gives it back if that fails.
+    /// Has the runtime watch a descriptor where that can be done; gives it back as it was handed in if that fails.
     pub(crate) fn register(
         runtime: &R::Runtime,
-        fd: OwnedFd,
-        kind: Kind,
+        mut opened: Opened,
     ) -> Result<Self, (Error, OwnedFd)> {
-        let fd = Arc::new(fd);
-        match R::register(runtime, Arc::clone(&fd), Interest::Both) {
-            Ok(io) => Ok(Self::new(io, fd, kind)),
-            Err(e) => Err((
-                e,
-                Arc::try_unwrap(fd).expect("a failed registration keeps no descriptor"),
-            )),
+        let (kind, way) = (opened.kind, opened.way);
+        if matches!(way, Way::File | Way::Inline) {
+            return Ok(Self::with(None, Arc::new(opened.fd), kind, way));
         }
+        let original = opened.take_original();
+        let fd = Arc::new(opened.fd);
+        match R::register(runtime, Arc::clone(&fd), Interest::Both) {
+            Ok(io) => {
+                let mut source = Self::with(Some(io), fd, kind, way);
+                source.flags = original.map(|(_, flags)| flags);
+                Ok(source)
+            }
+            Err(e) if kind == Kind::Device && cannot_be_watched(e) => {
+                Ok(Self::with(None, fd, kind, Way::Pool))
+            }
+            Err(e) => {
+                let fd = Arc::try_unwrap(fd).expect("a failed registration keeps no descriptor");
+                Err((e, original.map_or(fd, |(original, _)| original)))
+            }
+        }
+    }
+
+    /// The same, standing for one of the process's own.
+    pub(crate) fn standing_for(mut self, standard: Standard) -> Self {
+        self.standard = Some(standard);
+        self
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
+    pub(crate) fn owned(&self) -> &Arc<OwnedFd> {
+        &self.fd
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    pub(crate) fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Whether the runtime tells when it is ready.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.io.is_some()
+    }
+
+    /// The descriptor back, of a flow that was not made after all.
+    ///
+    /// # Panics
+    ///
+    /// If a `Readiness` that was dropped keeps the descriptor.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        let fd = self.keep();
+        drop(self);
+        Arc::try_unwrap(fd).expect("only the source held it")
+    }
+
+    /// Says whether the pool makes a call of which the answer was not taken yet.
+    pub(crate) fn set_busy(&self, busy: bool) {
+        self.busy.store(busy, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Lends the descriptor out.
@@ -94,20 +160,29 @@ impl<R: Readiness> Source<R> {
         cx: &mut Context<'_>,
         mut attempt: impl FnMut() -> Attempt<Result<T, Error>>,
     ) -> Poll<Result<T, Error>> {
-        if R::WAITS_FIRST && std::mem::take(fresh) {
+        let first = R::WAITS_FIRST && std::mem::take(fresh);
+        if first || self.io.is_none() {
             match attempt() {
                 Attempt::WouldBlock => {}
                 Attempt::Maybe(result) | Attempt::Drained(result) => return Poll::Ready(result),
             }
         }
-        Poll::Ready(ready!(self.io.poll_io(direction, cx, attempt)).and_then(|result| result))
+        let Some(io) = &self.io else {
+            // Nothing that would block is answered where nothing can be waited for. Should it be, asking again is all there is.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        Poll::Ready(ready!(io.poll_io(direction, cx, attempt)).and_then(|result| result))
     }
 
-    /// Ends both directions for the peer, at once, although others may still hold the descriptor.
+    /// Ends both directions for the peer, at once, although others may still hold the descriptor. What is no socket ends by being closed.
     pub(crate) fn end(&self, torn: bool) {
+        if !self.kind.is_socket() {
+            return;
+        }
         if torn && self.kind != Kind::Unix {
             self.silent.store(true, Ordering::Relaxed);
-            reset(self.fd());
+            release::reset(self.fd());
         } else {
             // Over TCP not the receiving direction: the kernel would answer input with a reset, which destroys what was sent.
             let how = if self.kind == Kind::Unix {
@@ -119,60 +194,32 @@ impl<R: Readiness> Source<R> {
         }
     }
 
-    /// The descriptor, which is not to be ended when this is dropped.
+    /// The descriptor as it is to be given back, which is not to be ended when this is dropped.
     pub(crate) fn keep(&self) -> Arc<OwnedFd> {
         self.silent.store(true, Ordering::Relaxed);
+        if let Some(flags) = self.flags {
+            _ = fcntl_setfl(&self.fd, flags);
+        }
         Arc::clone(&self.fd)
     }
 }
 
-/// Closing a socket with unread input makes the kernel answer with a reset, which destroys what was sent and has not been read by the
-/// peer, on TCP, and shows as an error to the peer, on `AF_UNIX`. So input is thrown away first.
 impl<R> Drop for Source<R> {
     fn drop(&mut self) {
-        if !self.silent.load(Ordering::Relaxed) {
-            discard_input(self.fd.as_fd());
-            if self.kind != Kind::Unix {
-                do_not_linger(self.fd.as_fd());
-            }
+        if self.silent.load(Ordering::Relaxed) {
+            return;
+        }
+        if self.kind.is_socket() {
+            release::before_closing(self.fd.as_fd(), self.kind);
+        }
+        if let Some(standard) = self.standard {
+            standard.let_go(self.fd.as_fd());
         }
     }
 }
 
-/// Closing a socket that lingers would block the thread until the peer has acknowledged everything, or for that long.
-fn do_not_linger(fd: BorrowedFd<'_>) {
-    // Without time it is a reset that was asked for, and does not block.
-    if matches!(sockopt::socket_linger(fd), Ok(Some(time)) if !time.is_zero()) {
-        _ = sockopt::set_socket_linger(fd, None);
-    }
-}
-
-fn discard_input(fd: BorrowedFd<'_>) {
-    scratch::with(|buffer| {
-        for round in 0_usize.. {
-            // Once the peer has ended, no more comes than is there.
-            if round == DISCARDS && !has_ended(fd) {
-                return;
-            }
-            match retry_on_intr(|| recv(fd, &mut *buffer, RecvFlags::DONTWAIT)) {
-                Ok((1.., _)) => {}
-                _ => return,
-            }
-        }
-    });
-}
-
-/// Where there is no event for it, a peer that has sent that much is taken for one that never stops.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn has_ended(_: BorrowedFd<'_>) -> bool {
-    false
-}
-
-/// Makes the kernel tell a TCP peer that the stream was cut: now where it can be done, at any rate when the descriptor is closed.
-fn reset(fd: BorrowedFd<'_>) {
-    _ = sockopt::set_socket_linger(fd, Some(std::time::Duration::ZERO));
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        _ = rustix::net::connect_unspec(fd);
-    }
+/// The answer about what is always ready, or has no notion of it: epoll_ctl(2).
+fn cannot_be_watched(error: Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::PERM | Errno::NODEV | Errno::INVAL))
 }

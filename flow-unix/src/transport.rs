@@ -2,32 +2,45 @@
 
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use flow_core::{Chunks, Engine, PeerEnd, Switch, Transport, WriteError};
+use flow_core::{
+    Chunks, Engine, Flow as _, PeerEnd, Shutdown, ShutdownOp, Switch, Transport, WriteError,
+};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
-use rustix::net::{Shutdown, shutdown};
 
 use crate::error::Doing;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::hang_up::HangUp;
-use crate::kind::Kind;
-use crate::recv::Estimate;
+use crate::kind::{Access, Kind};
+use crate::opened::Opened;
+use crate::pool::{self, Job, Read, Written};
+use crate::recv::{Estimate, Got};
+use crate::send::Put;
 use crate::source::Source;
-use crate::{ConnectError, Direction, Error, Readiness, into_fd, send};
+use crate::{
+    Attempt, ConnectError, Direction, Error, PairError, Readiness, into_fd, into_fds, send, way,
+};
 
-/// A [`Transport`] over a connected stream socket, on any runtime that has [`Readiness`].
+/// A [`Transport`] over a descriptor, or over one for each direction, on any runtime that has [`Readiness`].
 ///
 /// For authors of backends; everybody else uses the flows of `flow-tokio` or `flow-async-std`, which are
 /// [`Engine`]s over this.
 pub struct FdTransport<R: Readiness> {
     runtime: R::Runtime,
-    /// The states of both directions hold it too; empty once aborted, so that the last of them releases it.
-    source: Mutex<Option<Arc<Source<R>>>>,
+    /// The states of the directions hold them too; empty once aborted, so that the last of them releases it.
+    ends: Mutex<Ends<R>>,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     hang_up: HangUp<R>,
+}
+
+/// What is read and what is written: mostly the same, and either may be missing.
+struct Ends<R> {
+    read: Option<Arc<Source<R>>>,
+    write: Option<Arc<Source<R>>>,
 }
 
 /// A flow over a descriptor, on any runtime: what backends wrap.
@@ -35,18 +48,28 @@ pub type FdEngine<R> = Engine<FdTransport<R>>;
 
 /// The state of receiving of an [`FdTransport`].
 pub struct Rx<R: Readiness> {
-    source: Arc<Source<R>>,
+    /// None if there is nothing to read from: that is the end.
+    source: Option<Arc<Source<R>>>,
     fresh: bool,
     estimate: Estimate,
+    /// What the pool reads, and for how much it was asked.
+    job: Option<(Job<Result<Read, Errno>>, usize)>,
 }
 
 /// The state of sending of an [`FdTransport`].
 pub struct Tx<R: Readiness> {
-    source: Arc<Source<R>>,
+    /// None if there is nothing to write to, or no longer.
+    source: Option<Arc<Source<R>>>,
     fresh: bool,
+    /// What the pool writes.
+    job: Option<Job<Written>>,
+    /// What the pool found no room for.
+    rest: Bytes,
 }
 
-/// Makes a flow of a connected stream socket, on the runtime of the code that is running.
+/// Makes a flow of a descriptor, on the runtime of the code that is running.
+///
+/// Anything that carries a stream of bytes: a connected stream socket, either end of a pipe or FIFO, a terminal, a device, a file.
 ///
 /// # Errors
 ///
@@ -56,14 +79,69 @@ pub struct Tx<R: Readiness> {
 ///
 /// If a `Readiness` that was refused by its runtime keeps the descriptor.
 pub fn connect<R: Readiness>(fd: OwnedFd) -> Result<FdEngine<R>, ConnectError> {
-    let (kind, fd) = Kind::of(fd)?;
+    let opened = Opened::new(fd, Access::BOTH)?;
     let runtime = match R::runtime() {
         Ok(runtime) => runtime,
-        Err(e) => return Err(ConnectError::os(e, fd)),
+        Err(e) => return Err(ConnectError::os(e, opened.into_original())),
     };
-    match Source::register(&runtime, fd, kind) {
-        Ok(source) => Ok(FdTransport::engine(runtime, source)),
+    let access = opened.access;
+    match Source::register(&runtime, opened) {
+        Ok(source) => Ok(FdTransport::of_one(runtime, source, access)),
         Err((e, fd)) => Err(ConnectError::os(e, fd)),
+    }
+}
+
+/// Makes a flow that reads one descriptor and writes another: two pipes, a child's output and input.
+///
+/// # Errors
+///
+/// [`PairError`], which gives both back.
+///
+/// # Panics
+///
+/// If a `Readiness` that was refused by its runtime keeps the descriptor.
+pub fn from_pair<R: Readiness>(read: OwnedFd, write: OwnedFd) -> Result<FdEngine<R>, PairError> {
+    let reading = match Opened::new(read, Access::READ) {
+        Ok(opened) if opened.access.read => opened,
+        Ok(opened) => {
+            return Err(PairError::read(
+                ConnectError::wrong_way("reading", opened.kind.name(), opened.into_original()),
+                write,
+            ));
+        }
+        Err(e) => return Err(PairError::read(e, write)),
+    };
+    let writing = match Opened::new(write, Access::WRITE) {
+        Ok(opened) if opened.access.write => opened,
+        Ok(opened) => {
+            return Err(PairError::write(
+                reading.into_original(),
+                ConnectError::wrong_way("writing", opened.kind.name(), opened.into_original()),
+            ));
+        }
+        Err(e) => return Err(PairError::write(reading.into_original(), e)),
+    };
+    let runtime = match R::runtime() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            return Err(PairError::read(
+                ConnectError::os(e, reading.into_original()),
+                writing.into_original(),
+            ));
+        }
+    };
+    let read = match Source::register(&runtime, reading) {
+        Ok(source) => source,
+        Err((e, fd)) => {
+            return Err(PairError::read(
+                ConnectError::os(e, fd),
+                writing.into_original(),
+            ));
+        }
+    };
+    match Source::register(&runtime, writing) {
+        Ok(write) => Ok(FdTransport::of_two(runtime, read, write)),
+        Err((e, fd)) => Err(PairError::write(read.into_fd(), ConnectError::os(e, fd))),
     }
 }
 
@@ -90,45 +168,142 @@ where
     }
 }
 
+/// The same as [`from_pair`], tied to a switch: turning that off aborts the flow.
+///
+/// # Errors
+///
+/// [`PairError`], which gives both descriptors back, also where the switch is off.
+///
+/// # Panics
+///
+/// If a `Readiness` keeps a descriptor that it was to let go.
+pub fn from_pair_with<R>(
+    read: OwnedFd,
+    write: OwnedFd,
+    switch: &Switch,
+) -> Result<FdEngine<R>, PairError>
+where
+    R: Readiness<Runtime: Send + Sync> + Send + Sync + 'static,
+{
+    let flow = from_pair(read, write)?;
+    match flow.attach(switch) {
+        Ok(()) => Ok(flow),
+        Err(off) => {
+            let fds = into_fds(flow).expect("a flow that nobody has used is whole");
+            Err(off.map(|()| fds).into())
+        }
+    }
+}
+
 impl<R: Readiness> FdTransport<R> {
-    pub(crate) fn engine(runtime: R::Runtime, source: Source<R>) -> Engine<Self> {
+    /// A flow over a socket.
+    pub(crate) fn of_socket(runtime: R::Runtime, source: Source<R>) -> Engine<Self> {
+        Self::of_one(runtime, source, Access::BOTH)
+    }
+
+    /// A flow over one descriptor, in those directions.
+    pub(crate) fn of_one(
+        runtime: R::Runtime,
+        source: Source<R>,
+        Access { read, write }: Access,
+    ) -> Engine<Self> {
         prepare(source.fd());
         let source = Arc::new(source);
+        Self::engine(
+            runtime,
+            Ends {
+                read: read.then(|| Arc::clone(&source)),
+                write: write.then_some(source),
+            },
+        )
+    }
+
+    /// A flow that reads one descriptor and writes another.
+    pub(crate) fn of_two(runtime: R::Runtime, read: Source<R>, write: Source<R>) -> Engine<Self> {
+        prepare(write.fd());
+        Self::engine(
+            runtime,
+            Ends {
+                read: Some(Arc::new(read)),
+                write: Some(Arc::new(write)),
+            },
+        )
+    }
+
+    fn engine(runtime: R::Runtime, ends: Ends<R>) -> Engine<Self> {
         let rx = Rx {
-            source: Arc::clone(&source),
+            source: ends.read.clone(),
             fresh: true,
             estimate: Estimate::default(),
+            job: None,
         };
         let tx = Tx {
-            source: Arc::clone(&source),
+            source: ends.write.clone(),
             fresh: true,
+            job: None,
+            rest: Bytes::new(),
         };
+        let writable = ends.write.is_some();
         let transport = Self {
             runtime,
-            source: Mutex::new(Some(source)),
+            ends: Mutex::new(ends),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             hang_up: HangUp::new(),
         };
-        Engine::new(transport, rx, tx)
+        let flow = Engine::new(transport, rx, tx);
+        if !writable {
+            // What cannot be written to is closed for writing from the beginning, which is no failure.
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = flow.poll_shutdown(&mut cx, &mut ShutdownOp::new(Shutdown::Write));
+        }
+        flow
     }
 
-    /// Lends the descriptor out; `None` once the flow was aborted.
+    /// Lends the descriptor out, that which is read where there are two; `None` once the flow was aborted, or the end of a pipe that it
+    /// wrote was closed.
     ///
     /// While `work` runs, the descriptor stays open. `SO_ERROR` is not to be read there: that takes the error away which reading would
     /// report, and a reset then looks like a clean end.
     pub fn with_fd<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
-        Some(self.source()?.lend(work))
+        let ends = self.ends();
+        let source = ends.read.clone().or_else(|| ends.write.clone());
+        drop(ends);
+        Some(source?.lend(work))
     }
 
+    /// The kind, if the flow is over one descriptor.
     pub(crate) fn kind(&self) -> Option<Kind> {
-        self.source().map(|source| source.kind())
+        self.ends().only().map(|source| source.kind())
     }
 
-    fn source(&self) -> Option<Arc<Source<R>>> {
-        self.source
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Whether the flow is over as many descriptors, and no thread is at work of which something would be lost.
+    pub(crate) fn is_over(&self, count: usize) -> bool {
+        let ends = self.ends();
+        let over = match (&ends.read, &ends.write) {
+            (Some(read), Some(write)) if !Arc::ptr_eq(read, write) => 2,
+            (None, None) => 0,
+            _ => 1,
+        };
+        let busy = [&ends.read, &ends.write].map(|end| end.as_ref().is_some_and(|s| s.is_busy()));
+        over == count && busy == [false; 2]
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Ends<R>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_end(&self) -> Option<Arc<Source<R>>> {
+        self.ends().read.clone()
+    }
+}
+
+impl<R> Ends<R> {
+    /// The one descriptor that there is.
+    fn only(&self) -> Option<&Arc<Source<R>>> {
+        match (&self.read, &self.write) {
+            (Some(read), Some(write)) if !Arc::ptr_eq(read, write) => None,
+            (read, write) => read.as_ref().or(write.as_ref()),
+        }
     }
 }
 
@@ -143,11 +318,9 @@ fn prepare(fd: BorrowedFd<'_>) {
     let _ = fd;
 }
 
-impl<R: Readiness> Rx<R> {
-    /// The descriptor, which is not to be ended when the flow is dropped.
-    pub(crate) fn keep(&self) -> Arc<OwnedFd> {
-        self.source.keep()
-    }
+/// The descriptors of a flow that is taken apart, which are not to be ended when it is dropped.
+pub(crate) fn keep<R: Readiness>(rx: &Rx<R>, tx: &Tx<R>) -> [Option<Arc<OwnedFd>>; 2] {
+    [&rx.source, &tx.source].map(|source| source.as_ref().map(|source| source.keep()))
 }
 
 impl<R: Readiness> Transport for FdTransport<R> {
@@ -164,10 +337,41 @@ impl<R: Readiness> Transport for FdTransport<R> {
             source,
             fresh,
             estimate,
+            job,
         } = rx;
-        source.poll_io(Direction::Read, fresh, cx, || {
-            source.attempt_to_recv(|| estimate.attempt(source.fd(), source.kind()))
-        })
+        let Some(source) = source else {
+            return Poll::Ready(Ok(None));
+        };
+        loop {
+            if let Some((under_way, room)) = job {
+                let answer = ready!(under_way.poll(cx));
+                let room = *room;
+                *job = None;
+                source.set_busy(false);
+                match answer? {
+                    Ok(Read::Chunk(chunk)) => {
+                        estimate.learn(chunk.len(), room);
+                        return Poll::Ready(Ok(Some(chunk)));
+                    }
+                    Ok(Read::End) => return Poll::Ready(Ok(None)),
+                    Ok(Read::Nothing) => {}
+                    Err(errno) if source.kind().hangs_up_by(errno) => return Poll::Ready(Ok(None)),
+                    Err(errno) => return Poll::Ready(Err(Error::os(Doing::Receive, errno))),
+                }
+            }
+            let got = ready!(source.poll_io(Direction::Read, fresh, cx, || {
+                source
+                    .attempt_to_recv(|| estimate.attempt(source.fd(), source.kind(), source.way()))
+            }))?;
+            match got {
+                Got::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
+                Got::Blocks => {
+                    let room = estimate.room();
+                    source.set_busy(true);
+                    *job = Some((pool::read_from(&self.runtime, source, room), room));
+                }
+            }
+        }
     }
 
     fn poll_send(
@@ -176,15 +380,46 @@ impl<R: Readiness> Transport for FdTransport<R> {
         cx: &mut Context<'_>,
         data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<Error>>> {
-        if data.is_empty() {
-            return Poll::Ready(Ok(()));
+        let Tx {
+            source,
+            fresh,
+            job,
+            rest,
+        } = tx;
+        let Some(source) = source else {
+            return Poll::Ready(if data.is_empty() {
+                Ok(())
+            } else {
+                Err(WriteError::Closed)
+            });
+        };
+        let failed = |e| write_error(e, source.kind());
+        loop {
+            if let Some(under_way) = job {
+                let answer = ready!(under_way.poll(cx));
+                *job = None;
+                source.set_busy(false);
+                *rest = answer
+                    .and_then(|written| written.map_err(|errno| Error::os(Doing::Send, errno)))
+                    .map_err(failed)?;
+            }
+            if !rest.is_empty() {
+                ready!(source.poll_io(Direction::Write, fresh, cx, || has_room(source)))
+                    .map_err(failed)?;
+            } else if data.is_empty() {
+                return Poll::Ready(Ok(()));
+            } else {
+                let put = ready!(source.poll_io(Direction::Write, fresh, cx, || {
+                    send::attempt(source.fd(), source.way(), data)
+                }));
+                match put.map_err(failed)? {
+                    Put::Sent => return Poll::Ready(Ok(())),
+                    Put::Blocks => *rest = send::take(data),
+                }
+            }
+            source.set_busy(true);
+            *job = Some(pool::write_to(&self.runtime, source, std::mem::take(rest)));
         }
-        let Tx { source, fresh } = tx;
-        source
-            .poll_io(Direction::Write, fresh, cx, || {
-                send::attempt(source.fd(), data)
-            })
-            .map_err(|e| write_error(e, source.kind()))
     }
 
     fn poll_finish(
@@ -192,34 +427,60 @@ impl<R: Readiness> Transport for FdTransport<R> {
         tx: &mut Tx<R>,
         _: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError<Error>>> {
-        let source = &tx.source;
-        Poll::Ready(match shutdown(source.fd(), Shutdown::Write) {
-            Ok(()) => Ok(()),
-            // The connection is gone: was anything under way?
-            Err(Errno::NOTCONN) if owes(source.fd(), source.kind()) => Err(WriteError::Closed),
-            Err(Errno::NOTCONN) => Ok(()),
-            Err(errno) => Err(WriteError::Transport(Error::os(Doing::End, errno))),
+        let Some(source) = &tx.source else {
+            return Poll::Ready(Ok(()));
+        };
+        Poll::Ready(match source.kind() {
+            kind if kind.is_socket() => {
+                match rustix::net::shutdown(source.fd(), rustix::net::Shutdown::Write) {
+                    Ok(()) => Ok(()),
+                    // The connection is gone: was anything under way?
+                    Err(Errno::NOTCONN) if owes(source.fd(), kind) => Err(WriteError::Closed),
+                    Err(Errno::NOTCONN) => Ok(()),
+                    Err(errno) => Err(WriteError::Transport(Error::os(Doing::End, errno))),
+                }
+            }
+            // A reader sees the end when the last writer closes.
+            Kind::Pipe => {
+                let ours = tx.source.take();
+                let theirs = self.ends().write.take();
+                drop((ours, theirs));
+                Ok(())
+            }
+            _ => Ok(()),
         })
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
-        match self.source() {
-            Some(source) => self.hang_up.poll(&self.runtime, source.fd(), cx),
-            None => Poll::Ready(PeerEnd::Ended),
+        match self.read_end() {
+            Some(source) if source.kind().has_peer() => self.wait_for_hang_up(&source, cx),
+            // Nobody is there of whom an end could be expected.
+            _ => Poll::Ready(PeerEnd::Ended),
+        }
+    }
+
+    fn half_close(&self) -> Result<(), Error> {
+        match &self.ends().write {
+            Some(source) if !source.kind().half_closes() => {
+                Err(Error::no_half_close(source.kind()))
+            }
+            _ => Ok(()),
         }
     }
 
     fn abort(&self, torn: bool) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         self.hang_up.release();
-        let source = self
-            .source
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(source) = source {
-            source.end(torn);
+        let mut ends = self.ends();
+        let (read, write) = (ends.read.take(), ends.write.take());
+        drop(ends);
+        match (&read, &write) {
+            (Some(read), Some(write)) if !Arc::ptr_eq(read, write) => read.end(false),
+            (Some(read), None) => read.end(torn),
+            _ => {}
+        }
+        if let Some(write) = &write {
+            write.end(torn);
         }
     }
 
@@ -228,11 +489,34 @@ impl<R: Readiness> Transport for FdTransport<R> {
     }
 }
 
+impl<R: Readiness> FdTransport<R> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn wait_for_hang_up(&self, source: &Source<R>, cx: &mut Context<'_>) -> Poll<PeerEnd> {
+        self.hang_up.poll(&self.runtime, source.fd(), cx)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn wait_for_hang_up(&self, _: &Source<R>, _: &mut Context<'_>) -> Poll<PeerEnd> {
+        Poll::Ready(PeerEnd::Unknown)
+    }
+}
+
+/// Whether the pool has something to write into.
+fn has_room<R: Readiness>(source: &Source<R>) -> Attempt<Result<(), Error>> {
+    let events = PollFlags::OUT | PollFlags::HUP | PollFlags::ERR;
+    if !source.is_watched() || way::is(source.fd(), events) {
+        Attempt::Maybe(Ok(()))
+    } else {
+        Attempt::WouldBlock
+    }
+}
+
 /// What a failed send is to the writer. An error that reading reports by itself is just the end of writing.
 fn write_error(error: Error, kind: Kind) -> WriteError<Error> {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::PIPE) => WriteError::Closed,
         Some(Errno::CONNRESET) if kind == Kind::Unix => WriteError::Closed,
+        Some(errno) if kind.hangs_up_by(errno) => WriteError::Closed,
         _ => WriteError::Transport(error),
     }
 }
@@ -256,7 +540,7 @@ impl<R: Readiness> fmt::Debug for FdTransport<R> {
 impl<R: Readiness> fmt::Debug for Rx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rx")
-            .field("fd", &self.source.fd())
+            .field("fd", &self.source.as_ref().map(|source| source.fd()))
             .finish_non_exhaustive()
     }
 }
@@ -264,7 +548,7 @@ impl<R: Readiness> fmt::Debug for Rx<R> {
 impl<R: Readiness> fmt::Debug for Tx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tx")
-            .field("fd", &self.source.fd())
+            .field("fd", &self.source.as_ref().map(|source| source.fd()))
             .finish_non_exhaustive()
     }
 }

@@ -1,51 +1,34 @@
-//! The flows of this backend, for every law: on async-std and smol, over Unix sockets and TCP.
+//! The flows of this backend, for every law: on async-std and smol, over sockets and pipes.
 
+use std::fs::File;
+use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
-use flow_async_std::{AsyncStdFlow, connect, connect_with};
+use flow_async_std::{AsyncStdFlow, connect, connect_with, from_pair, from_pair_with};
 use flow_core::{Flow as _, Switch};
 use flow_testkit::fd::Wires;
-use flow_testkit::{Harness, Need, Suite};
+use flow_testkit::{Harness, Link, Need, Refused, Room, Suite};
 
-const FAILING: (Need, &str) = (
-    Need::Failing,
-    "a socket fails in no way that could be provoked here",
-);
-const ALLOCATED: (Need, &str) = (Need::Allocated, "this binary does not count its heap");
-const RUNTIME: (Need, &str) = (Need::Runtime, "the reactor lives as long as the process");
+#[path = "../../../flow-unix/tests/backends/wired.rs"]
+mod wired;
+use wired::{Fifos, Over, Pipe, Tcp, Unix, Wired};
 
-const OVER_UNIX: [(Need, &str); 5] = [
-    (
-        Need::Reset,
-        "a Unix socket loses nothing when the peer leaves",
-    ),
-    (Need::TornAbort, "a Unix socket has no reset"),
-    FAILING,
-    ALLOCATED,
-    RUNTIME,
-];
+/// async-std or smol, each with its threads; over what is wired so. The reactor of both is async-io's, in a thread of its own.
+struct AsyncIo<const SMOL: bool, W>(PhantomData<W>);
 
-const OVER_TCP: [(Need, &str); 4] = [
-    (
-        Need::CleanLeave,
-        "TCP resets when the peer leaves with input unread",
-    ),
-    FAILING,
-    ALLOCATED,
-    RUNTIME,
-];
+impl<const SMOL: bool, W> Default for AsyncIo<SMOL, W> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
 
-/// async-std or smol, each with its threads; over Unix sockets or TCP. The reactor of both is async-io's, in a thread of its own.
-#[derive(Default)]
-struct AsyncIo<const SMOL: bool, const TCP: bool>;
-
-impl<const SMOL: bool, const TCP: bool> Harness for AsyncIo<SMOL, TCP> {
+impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
     type Flow = AsyncStdFlow;
 
-    const LACKS: &'static [(Need, &'static str)] = if TCP { &OVER_TCP } else { &OVER_UNIX };
+    const LACKS: &'static [(Need, &'static str)] = W::LACKS_WITHOUT_END;
 
     fn over(&self, fd: OwnedFd) -> Option<AsyncStdFlow> {
-        Some(connect(fd).expect("a connected socket"))
+        matches!(W::OVER, Over::Socket(_)).then(|| connect(fd).expect("a connected socket"))
     }
 
     fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<AsyncStdFlow, OwnedFd>> {
@@ -53,7 +36,72 @@ impl<const SMOL: bool, const TCP: bool> Harness for AsyncIo<SMOL, TCP> {
     }
 
     fn wires(&self) -> Wires {
-        if TCP { Wires::Tcp } else { Wires::Unix }
+        match W::OVER {
+            Over::Socket(wires) => wires,
+            Over::Pipes(_) => Wires::Unix,
+        }
+    }
+
+    fn pair(&self) -> (AsyncStdFlow, AsyncStdFlow) {
+        match W::OVER {
+            Over::Socket(wires) => {
+                let (a, b) = wires.pair(Room::Ample);
+                (connect(a).expect("a socket"), connect(b).expect("a socket"))
+            }
+            Over::Pipes(pipes) => {
+                let (a, b) = pipes.pair(Room::Ample);
+                (
+                    from_pair(a.0, a.1).expect("two pipes"),
+                    from_pair(b.0, b.1).expect("two pipes"),
+                )
+            }
+        }
+    }
+
+    fn link(&self, room: Room) -> Link<AsyncStdFlow> {
+        match W::OVER {
+            Over::Socket(wires) => {
+                let (ours, theirs) = wires.link(room);
+                Link::new(connect(ours).expect("a socket"), theirs)
+            }
+            Over::Pipes(pipes) => {
+                let ((read, write), theirs) = pipes.link(room);
+                Link::new(from_pair(read, write).expect("two pipes"), theirs)
+            }
+        }
+    }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<AsyncStdFlow>, Refused>> {
+        Some(match W::OVER {
+            Over::Socket(wires) => {
+                let (ours, theirs) = wires.link(Room::Tight);
+                match connect_with(ours, switch) {
+                    Ok(flow) => Ok(Link::new(flow, theirs)),
+                    Err(e) => Err(Refused {
+                        peer: Box::new(theirs),
+                        back: Box::new(e.into_fd()),
+                    }),
+                }
+            }
+            Over::Pipes(pipes) => {
+                let ((read, write), theirs) = pipes.link(Room::Tight);
+                match from_pair_with(read, write, switch) {
+                    Ok(flow) => Ok(Link::new(flow, theirs)),
+                    Err(e) => Err(Refused {
+                        peer: Box::new(theirs),
+                        back: Box::new(e.into_fds()),
+                    }),
+                }
+            }
+        })
+    }
+
+    fn failing(&self) -> Option<AsyncStdFlow> {
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("/dev/full");
+        Some(connect(full).expect("a device"))
     }
 
     fn turn(&self) -> bool {
@@ -76,8 +124,10 @@ impl<const SMOL: bool, const TCP: bool> Harness for AsyncIo<SMOL, TCP> {
 /// The flows of this backend.
 pub(crate) fn add_to(suite: Suite) -> Suite {
     suite
-        .flow::<AsyncIo<false, false>>("async-std/unix")
-        .flow::<AsyncIo<false, true>>("async-std/tcp")
-        .flow::<AsyncIo<true, false>>("smol/unix")
-        .flow::<AsyncIo<true, true>>("smol/tcp")
+        .flow::<AsyncIo<false, Unix>>("async-std/unix")
+        .flow::<AsyncIo<false, Tcp>>("async-std/tcp")
+        .flow::<AsyncIo<true, Unix>>("smol/unix")
+        .flow::<AsyncIo<true, Tcp>>("smol/tcp")
+        .flow::<AsyncIo<true, Pipe>>("smol/pipes")
+        .flow::<AsyncIo<true, Fifos>>("smol/fifos")
 }

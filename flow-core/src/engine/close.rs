@@ -89,13 +89,14 @@ impl<T: Transport> Inner<T> {
             }
             rx.peer_has_ended()
         })?;
-        if known || discarding {
-            return Ok(known);
+        if known {
+            return Ok(true);
         }
         let mut cx = Context::from_waker(&self.wakers.peer);
         match self.transport.poll_peer_end(&mut cx) {
             Poll::Pending => Ok(false),
             Poll::Ready(PeerEnd::Ended) => Ok(true),
+            Poll::Ready(PeerEnd::Unknown) if discarding => Ok(false),
             Poll::Ready(PeerEnd::Unknown) => {
                 self.lines.set(flag::READING_AHEAD);
                 Ok(self.with_rx(|rx| {

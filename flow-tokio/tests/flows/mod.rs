@@ -1,60 +1,41 @@
-//! The flows of this backend, for every law: on runtimes of one thread and of several, over Unix sockets and TCP.
+//! The flows of this backend, for every law: on runtimes of one thread and of several, over sockets and pipes.
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
 use flow_core::{Flow as _, Switch};
 use flow_testkit::fd::Wires;
-use flow_testkit::{Harness, Need, Suite};
-use flow_tokio::{TokioFlow, connect, connect_with};
+use flow_testkit::{Harness, Link, Need, Refused, Room, Suite};
+use flow_tokio::{TokioFlow, connect, connect_with, from_pair, from_pair_with};
 use tokio::runtime::{Builder, Runtime};
 
-const FAILING: (Need, &str) = (
-    Need::Failing,
-    "a socket fails in no way that could be provoked here",
-);
-const ALLOCATED: (Need, &str) = (Need::Allocated, "this binary does not count its heap");
+#[path = "../../../flow-unix/tests/backends/wired.rs"]
+mod wired;
+use wired::{Fifos, Over, Pipe, Tcp, Unix, Wired};
 
-const OVER_UNIX: [(Need, &str); 4] = [
-    (
-        Need::Reset,
-        "a Unix socket loses nothing when the peer leaves",
-    ),
-    (Need::TornAbort, "a Unix socket has no reset"),
-    FAILING,
-    ALLOCATED,
-];
+/// A runtime of one thread, driven by the law itself, or of several; over what is wired so.
+struct Tokio<const THREADS: bool, W>(RefCell<Option<Runtime>>, PhantomData<W>);
 
-const OVER_TCP: [(Need, &str); 3] = [
-    (
-        Need::CleanLeave,
-        "TCP resets when the peer leaves with input unread",
-    ),
-    FAILING,
-    ALLOCATED,
-];
-
-/// A runtime of one thread, driven by the law itself, or of several; over Unix sockets or TCP.
-struct Tokio<const THREADS: bool, const TCP: bool>(RefCell<Option<Runtime>>);
-
-impl<const THREADS: bool, const TCP: bool> Default for Tokio<THREADS, TCP> {
+impl<const THREADS: bool, W> Default for Tokio<THREADS, W> {
     fn default() -> Self {
         let mut builder = match THREADS {
             true => Builder::new_multi_thread(),
             false => Builder::new_current_thread(),
         };
         let runtime = builder.worker_threads(1).enable_io().build();
-        Self(RefCell::new(Some(runtime.expect("a runtime"))))
+        Self(RefCell::new(Some(runtime.expect("a runtime"))), PhantomData)
     }
 }
 
-impl<const THREADS: bool, const TCP: bool> Harness for Tokio<THREADS, TCP> {
+impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
     type Flow = TokioFlow;
 
-    const LACKS: &'static [(Need, &'static str)] = if TCP { &OVER_TCP } else { &OVER_UNIX };
+    const LACKS: &'static [(Need, &'static str)] = W::LACKS;
 
     fn over(&self, fd: OwnedFd) -> Option<TokioFlow> {
-        Some(connect(fd).expect("a connected socket"))
+        matches!(W::OVER, Over::Socket(_)).then(|| connect(fd).expect("a connected socket"))
     }
 
     fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<TokioFlow, OwnedFd>> {
@@ -62,7 +43,72 @@ impl<const THREADS: bool, const TCP: bool> Harness for Tokio<THREADS, TCP> {
     }
 
     fn wires(&self) -> Wires {
-        if TCP { Wires::Tcp } else { Wires::Unix }
+        match W::OVER {
+            Over::Socket(wires) => wires,
+            Over::Pipes(_) => Wires::Unix,
+        }
+    }
+
+    fn pair(&self) -> (TokioFlow, TokioFlow) {
+        match W::OVER {
+            Over::Socket(wires) => {
+                let (a, b) = wires.pair(Room::Ample);
+                (connect(a).expect("a socket"), connect(b).expect("a socket"))
+            }
+            Over::Pipes(pipes) => {
+                let (a, b) = pipes.pair(Room::Ample);
+                (
+                    from_pair(a.0, a.1).expect("two pipes"),
+                    from_pair(b.0, b.1).expect("two pipes"),
+                )
+            }
+        }
+    }
+
+    fn link(&self, room: Room) -> Link<TokioFlow> {
+        match W::OVER {
+            Over::Socket(wires) => {
+                let (ours, theirs) = wires.link(room);
+                Link::new(connect(ours).expect("a socket"), theirs)
+            }
+            Over::Pipes(pipes) => {
+                let ((read, write), theirs) = pipes.link(room);
+                Link::new(from_pair(read, write).expect("two pipes"), theirs)
+            }
+        }
+    }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<TokioFlow>, Refused>> {
+        Some(match W::OVER {
+            Over::Socket(wires) => {
+                let (ours, theirs) = wires.link(Room::Tight);
+                match connect_with(ours, switch) {
+                    Ok(flow) => Ok(Link::new(flow, theirs)),
+                    Err(e) => Err(Refused {
+                        peer: Box::new(theirs),
+                        back: Box::new(e.into_fd()),
+                    }),
+                }
+            }
+            Over::Pipes(pipes) => {
+                let ((read, write), theirs) = pipes.link(Room::Tight);
+                match from_pair_with(read, write, switch) {
+                    Ok(flow) => Ok(Link::new(flow, theirs)),
+                    Err(e) => Err(Refused {
+                        peer: Box::new(theirs),
+                        back: Box::new(e.into_fds()),
+                    }),
+                }
+            }
+        })
+    }
+
+    fn failing(&self) -> Option<TokioFlow> {
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("/dev/full");
+        Some(connect(full).expect("a device"))
     }
 
     fn turn(&self) -> bool {
@@ -106,8 +152,10 @@ impl<const THREADS: bool, const TCP: bool> Harness for Tokio<THREADS, TCP> {
 /// The flows of this backend.
 pub(crate) fn add_to(suite: Suite) -> Suite {
     suite
-        .flow::<Tokio<false, false>>("tokio/current-thread/unix")
-        .flow::<Tokio<false, true>>("tokio/current-thread/tcp")
-        .flow::<Tokio<true, false>>("tokio/multi-thread/unix")
-        .flow::<Tokio<true, true>>("tokio/multi-thread/tcp")
+        .flow::<Tokio<false, Unix>>("tokio/current-thread/unix")
+        .flow::<Tokio<false, Tcp>>("tokio/current-thread/tcp")
+        .flow::<Tokio<false, Pipe>>("tokio/current-thread/pipes")
+        .flow::<Tokio<false, Fifos>>("tokio/current-thread/fifos")
+        .flow::<Tokio<true, Unix>>("tokio/multi-thread/unix")
+        .flow::<Tokio<true, Tcp>>("tokio/multi-thread/tcp")
 }

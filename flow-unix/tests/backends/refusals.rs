@@ -82,23 +82,17 @@ fn sockets_that_are_still_connecting_are_refused() {
 
 #[test]
 fn other_descriptors_are_refused_by_name() {
-    let pipe = std::io::pipe().unwrap();
+    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+    let path = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty()).unwrap();
+    let counter = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
     for (fd, what) in [
-        (OwnedFd::from(File::open("/").unwrap()), "a directory"),
-        (
-            File::open("/proc/self/exe").unwrap().into(),
-            "a regular file",
-        ),
-        (
-            File::open("/dev/null").unwrap().into(),
-            "a character device",
-        ),
-        (pipe.0.into(), "a pipe"),
-        (pipe.1.into(), "a pipe"),
+        (OwnedFd::from(File::open("/").unwrap()), "a directory "),
+        (path, "a descriptor that was opened with O_PATH "),
+        (counter, "a descriptor of events "),
     ] {
         let (kind, text) = refused(fd);
         assert_eq!(kind, ConnectErrorKind::Unsupported);
-        assert!(text.ends_with(what), "{text}");
+        assert!(text.starts_with(what), "{text}");
     }
 }
 

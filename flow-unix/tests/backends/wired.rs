@@ -1,0 +1,63 @@
+//! What the flows of a backend are wired with, for the laws: sockets of two families, and a pipe for each direction of two makes.
+
+#![allow(dead_code, reason = "whether a runtime ends is the backend's matter")]
+
+use flow_testkit::Need;
+use flow_testkit::fd::Wires;
+use flow_testkit::pipes::Pipes;
+
+/// What both ends of a link are made of.
+pub(crate) enum Over {
+    /// One descriptor for both directions.
+    Socket(Wires),
+    /// One for each.
+    Pipes(Pipes),
+}
+
+pub(crate) trait Wired: 'static {
+    const OVER: Over;
+    const LACKS: &'static [(Need, &'static str)];
+    /// The same on a runtime that never ends.
+    const LACKS_WITHOUT_END: &'static [(Need, &'static str)];
+}
+
+macro_rules! wired {
+    ($($(#[$doc:meta])* $name:ident = $over:expr, [$(($need:ident, $why:literal)),* $(,)?];)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl Wired for $name {
+            const OVER: Over = $over;
+            const LACKS: &'static [(Need, &'static str)] = &[$((Need::$need, $why),)* ALLOCATED];
+            const LACKS_WITHOUT_END: &'static [(Need, &'static str)] =
+                &[$((Need::$need, $why),)* ALLOCATED, RUNTIME];
+        }
+    )*};
+}
+
+const ALLOCATED: (Need, &str) = (Need::Allocated, "this binary does not count its heap");
+const RUNTIME: (Need, &str) = (Need::Runtime, "the reactor lives as long as the process");
+
+wired! {
+    /// A pair of `AF_UNIX` sockets.
+    Unix = Over::Socket(Wires::Unix), [
+        (Reset, "a Unix socket loses nothing when the peer leaves"),
+        (TornAbort, "a Unix socket has no reset"),
+    ];
+    /// A connection over the loopback.
+    Tcp = Over::Socket(Wires::Tcp), [
+        (CleanLeave, "TCP resets when the peer leaves with input unread"),
+    ];
+    /// Two anonymous pipes.
+    Pipe = Over::Pipes(Pipes::Anonymous), [
+        (Reset, "a pipe loses nothing when the peer leaves"),
+        (TornAbort, "a pipe has no reset"),
+        (Descriptors, "the flow is over two descriptors, these laws hand it one"),
+    ];
+    /// Two FIFOs.
+    Fifos = Over::Pipes(Pipes::Named), [
+        (Reset, "a FIFO loses nothing when the peer leaves"),
+        (TornAbort, "a FIFO has no reset"),
+        (Descriptors, "the flow is over two descriptors, these laws hand it one"),
+    ];
+}
