@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use flow_core::{
     Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError, WriteOp,
 };
-use flow_unix::{Error, FdEngine};
+use flow_unix::{Error, FdEngine, WriteWithFds};
 
 use crate::TokioReadiness;
 
@@ -80,6 +80,70 @@ impl TokioFlow {
     /// by closing it.
     pub fn into_fds(self) -> Result<(OwnedFd, OwnedFd), Self> {
         flow_unix::into_fds(self.0).map_err(Self)
+    }
+}
+
+/// Descriptors that travel with bytes, over `AF_UNIX`: `SCM_RIGHTS` of unix(7). An extension of this flow, which [`Flow`] knows nothing of.
+impl TokioFlow {
+    /// Writes `data` as [`write`](flow_core::FlowExt::write) does, with `fds` attached to its first byte. They are closed here once they are sent.
+    ///
+    /// # Errors
+    ///
+    /// As `write`; `EOPNOTSUPP` if this is no `AF_UNIX` socket, `EINVAL` if there is no byte to attach them to or if they are more than
+    /// [`MOST_FDS`](flow_unix::MOST_FDS): then nothing was sent, and the descriptors are closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `write`: dropped before it is taken it sends nothing, afterwards all of it, descriptors included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::Read as _;
+    ///
+    /// use flow_tokio::FlowExt as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (here, there) = flow_tokio::socketpair()?;
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// there.receive_fds(1);
+    /// here.write_with_fds("take this", [writer]).await?;
+    ///
+    /// assert_eq!(there.read().await?.as_deref(), Some(&b"take this"[..]));
+    /// let passed = there.take_fds().pop().unwrap();
+    /// // The last of its writers is gone.
+    /// drop(passed);
+    /// assert_eq!(reader.read(&mut [0])?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn write_with_fds<I>(
+        &self,
+        data: impl Into<Bytes>,
+        fds: I,
+    ) -> WriteWithFds<'_, TokioReadiness>
+    where
+        I: IntoIterator,
+        I::Item: Into<OwnedFd>,
+    {
+        let fds = fds.into_iter().map(Into::into).collect();
+        flow_unix::write_with_fds(&self.0, data.into(), fds)
+    }
+
+    /// Keeps up to `limit` of the descriptors that come with bytes from now on, at most [`MOST_FDS`](flow_unix::MOST_FDS), until
+    /// [`take_fds`](Self::take_fds). Without this they are closed as they come, and so are those above the limit: the bytes arrive all the same.
+    ///
+    /// What is kept is close-on-exec. A chunk ends behind the bytes that were sent with descriptors, and may begin before them.
+    pub fn receive_fds(&self, limit: usize) {
+        flow_unix::receive_fds(&self.0, limit);
+    }
+
+    /// The descriptors that came with what was read so far, in order.
+    ///
+    /// A descriptor comes with its byte: right after the read of that byte it is here, if nobody else reads.
+    pub fn take_fds(&self) -> Vec<OwnedFd> {
+        flow_unix::take_fds(&self.0)
     }
 }
 

@@ -14,6 +14,7 @@ mod opened;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod owed;
 mod pair_error;
+mod passing;
 mod pipe;
 mod pool;
 mod quiet;
@@ -35,6 +36,7 @@ pub use crate::error::{Error, ErrorKind};
 pub use crate::host::Host;
 pub use crate::listen::{ListenError, ListenErrorKind, TcpListener, UnixListener};
 pub use crate::pair_error::PairError;
+pub use crate::passing::{MOST_FDS, WriteWithFds, receive_fds, take_fds, write_with_fds};
 pub use crate::readiness::{Attempt, Direction, Interest, Readiness};
 pub use crate::socket::{socketpair, socketpair_with};
 pub use crate::stdio::stdio;

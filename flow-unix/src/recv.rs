@@ -9,6 +9,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
 
 use crate::error::Doing;
 use crate::kind::Kind;
+use crate::passing::Passing;
 use crate::way::{Nothing, Refusal, Way};
 use crate::{Attempt, Error, scratch};
 
@@ -46,10 +47,13 @@ impl Estimate {
         fd: BorrowedFd<'_>,
         kind: Kind,
         way: Way,
+        passing: &Passing,
     ) -> Attempt<Result<Got, Error>> {
+        let limit = passing.limit();
         let mut perhaps = false;
         loop {
             let received = match self.buffer {
+                _ if limit > 0 => receive_with_fds(fd, passing, limit),
                 0 => receive_short(fd, kind, way),
                 room => receive_long(fd, kind, way, room),
             };
@@ -132,6 +136,21 @@ fn receive_short(fd: BorrowedFd<'_>, kind: Kind, way: Way) -> Result<Received, R
             chunk: scratch::carve(&buffer[..len]),
             room: buffer.len(),
             drained: 0 < len && len < buffer.len() && whole && kind.short_read_drains(),
+        })
+    })
+}
+
+fn receive_with_fds(
+    fd: BorrowedFd<'_>,
+    passing: &Passing,
+    limit: usize,
+) -> Result<Received, Refusal> {
+    scratch::with(|buffer| {
+        let (len, whole) = passing.receive(fd, buffer, limit)?;
+        Ok(Received {
+            chunk: scratch::carve(&buffer[..len]),
+            room: buffer.len(),
+            drained: 0 < len && len < buffer.len() && whole,
         })
     })
 }

@@ -7,11 +7,12 @@ use bytes::{Bytes, BytesMut};
 use flow_core::Chunks;
 
 use crate::error::Doing;
+use crate::passing::Passing;
 use crate::way::{Refusal, Way};
 use crate::{Attempt, Error, scratch};
 
 /// How many buffers one call takes: `IOV_MAX`.
-const LIST: usize = 1024;
+pub(crate) const LIST: usize = 1024;
 
 /// Lists up to this length need no allocation.
 const SHORT_LIST: usize = 16;
@@ -36,8 +37,11 @@ pub(crate) fn attempt(
     fd: BorrowedFd<'_>,
     way: Way,
     data: &mut Chunks,
+    passing: &Passing,
 ) -> Attempt<Result<Put, Error>> {
-    let (offered, sent) = if data.is_single() {
+    let (offered, sent) = if let Some((offered, sent)) = passing.send(fd, data) {
+        (offered, sent.map_err(Refusal::from))
+    } else if data.is_single() {
         send_one(fd, way, data.first())
     } else {
         send_many(fd, way, data)

@@ -17,6 +17,7 @@ use crate::error::Doing;
 use crate::hang_up::HangUp;
 use crate::kind::{Access, Kind};
 use crate::opened::Opened;
+use crate::passing::Passing;
 use crate::pool::{self, Job, Read, Written};
 use crate::recv::{Estimate, Got};
 use crate::send::Put;
@@ -33,6 +34,7 @@ pub struct FdTransport<R: Readiness> {
     runtime: R::Runtime,
     /// The states of the directions hold them too; empty once aborted, so that the last of them releases it.
     ends: Mutex<Ends<R>>,
+    passing: Passing,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     hang_up: HangUp<R>,
 }
@@ -247,6 +249,7 @@ impl<R: Readiness> FdTransport<R> {
         let transport = Self {
             runtime,
             ends: Mutex::new(ends),
+            passing: Passing::default(),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             hang_up: HangUp::new(),
         };
@@ -286,6 +289,15 @@ impl<R: Readiness> FdTransport<R> {
         };
         let busy = [&ends.read, &ends.write].map(|end| end.as_ref().is_some_and(|s| s.is_busy()));
         over == count && busy == [false; 2]
+    }
+
+    /// The kind of what is written.
+    pub(crate) fn write_kind(&self) -> Option<Kind> {
+        self.ends().write.as_ref().map(|source| source.kind())
+    }
+
+    pub(crate) fn passing(&self) -> &Passing {
+        &self.passing
     }
 
     fn ends(&self) -> MutexGuard<'_, Ends<R>> {
@@ -360,8 +372,9 @@ impl<R: Readiness> Transport for FdTransport<R> {
                 }
             }
             let got = ready!(source.poll_io(Direction::Read, fresh, cx, || {
-                source
-                    .attempt_to_recv(|| estimate.attempt(source.fd(), source.kind(), source.way()))
+                source.attempt_to_recv(|| {
+                    estimate.attempt(source.fd(), source.kind(), source.way(), &self.passing)
+                })
             }))?;
             match got {
                 Got::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
@@ -410,7 +423,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
                 return Poll::Ready(Ok(()));
             } else {
                 let put = ready!(source.poll_io(Direction::Write, fresh, cx, || {
-                    send::attempt(source.fd(), source.way(), data)
+                    send::attempt(source.fd(), source.way(), data, &self.passing)
                 }));
                 match put.map_err(failed)? {
                     Put::Sent => return Poll::Ready(Ok(())),

@@ -53,11 +53,11 @@ impl From<Errno> for Refusal {
 }
 
 #[cfg(not(target_vendor = "apple"))]
-const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// These have a socket option for it, which was set when the flow was made.
 #[cfg(target_vendor = "apple")]
-const SEND: SendFlags = SendFlags::DONTWAIT;
+pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT;
 
 impl Way {
     /// Reads into `buffer`. 0 is whatever the descriptor means by it.
