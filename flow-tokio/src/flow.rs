@@ -11,7 +11,7 @@ use flow_unix::{Error, FdEngine, WriteWithFds};
 
 use crate::TokioReadiness;
 
-/// A [`Flow`] over a connected stream socket, on tokio.
+/// A [`Flow`] over a descriptor, or over one for each direction, on tokio.
 ///
 /// Reading and writing are cancel safe. What ends it is what the contract of [`Flow`] says; for a socket that means:
 ///
@@ -22,6 +22,8 @@ use crate::TokioReadiness;
 /// | peer leaves abruptly | the end | the error [`Reset`](crate::ErrorKind::Reset) |
 /// | abort, drop | the peer reads the end, after all that was accepted | likewise, unless it goes on sending: then it is reset |
 /// | abort with a write unfinished | the peer reads the end | the peer is reset |
+///
+/// Pipes, terminals, devices and files each have their own ends: the table is in [`flow_unix`].
 ///
 /// `O_NONBLOCK` belongs to the open file, which other processes may share: it is left as it was found. A flow speaks for the
 /// whole socket, so abort and drop end it for other holders of the same socket too.
