@@ -90,6 +90,7 @@ impl<'c, H: Harness> Stage<'c, H> {
             patience,
             much: self.much,
             logs: false,
+            told: false,
             wakers: self.case.row().wakers,
         };
         run(script, link, self.case, terms)

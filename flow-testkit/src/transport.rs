@@ -2,7 +2,7 @@
 //!
 //! For who wrote a transport that is a layer over another stream, or over anything that can be put over a [`Stream`]. Say how it
 //! is made ([`Over`]), and call [`explore`] from a test. It runs every sequence of a few calls, over streams that move a byte at a
-//! time, that have hardly any room, that put every answer off, and whose wakes come late and in the wrong order. What fails is
+//! time, that have hardly any room, that put every answer off, that are cut in the middle, and whose wakes come late and in the wrong order. What fails is
 //! made as small as can be, and printed as a program that needs nothing of this kit: for a bug report.
 //!
 //! The bytes that the far end of the stream sends and receives must be those of the flow. A layer that changes them is put over its own
@@ -41,7 +41,7 @@ use std::fmt;
 use flow_core::{Engine, Transport};
 
 pub use self::explore::{explore, explore_flows};
-pub use self::stream::{Far, Met, Quirks, Stream, stream};
+pub use self::stream::{Cut, Far, Met, Quirks, Stream, stream};
 
 use crate::peer::{Peer, Recv};
 use crate::script::{Broken, Script};
@@ -145,5 +145,9 @@ impl Peer for Far {
 
     fn vanish(&mut self) {
         self.leave();
+    }
+
+    fn reset(&mut self) {
+        self.cut();
     }
 }

@@ -52,7 +52,7 @@ macro_rules! layers {
     )*};
 }
 
-layers! { None LosesTheTail ForgetsToWake EndOvertakes EmptyChunks }
+layers! { None LosesTheTail ForgetsToWake EndOvertakes CutIsAnEnd EmptyChunks }
 
 fn found<P: Over>() -> Failure {
     match explore::<P>(Bound { acts: 3 }) {
@@ -120,6 +120,7 @@ fn printed_programs_show_the_fault_without_the_kit() {
         ("tail", "LosesTheTail", found::<LosesTheTail>()),
         ("wake", "ForgetsToWake", found::<ForgetsToWake>()),
         ("end", "EndOvertakes", found::<EndOvertakes>()),
+        ("cut", "CutIsAnEnd", found::<CutIsAnEnd>()),
     ];
     let mut programs = Vec::new();
     for (name, fault, failure) in &failures {

@@ -51,6 +51,8 @@ pub(crate) struct Terms {
     pub(crate) much: usize,
     /// Whether what is written is noted too.
     pub(crate) logs: bool,
+    /// Whether a reset is certain to be told to readers.
+    pub(crate) told: bool,
     /// The wakers of a call.
     pub(crate) wakers: Wakers,
 }

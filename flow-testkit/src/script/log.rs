@@ -21,6 +21,7 @@ pub(crate) enum Line {
     Receive(usize),
     End,
     Leave,
+    Cut,
 }
 
 /// What must not be so after the last step.

@@ -71,6 +71,8 @@ pub(super) struct Model {
     disturbed: bool,
     /// How the stream to the peer ended.
     pub(super) peer_met: Option<Recv>,
+    /// The peer has cut the stream before its end, and readers will be told.
+    pub(super) cut: bool,
 }
 
 type Checked = Result<(), Fault>;
@@ -92,6 +94,7 @@ impl Model {
             aborted: false,
             disturbed: false,
             peer_met: None,
+            cut: false,
         }
     }
 
@@ -249,6 +252,10 @@ impl Model {
                 );
                 return fault("read_end_after_last_byte", why);
             }
+            PeerIs::Gone if self.cut => {
+                let why = "a read gave the end where the peer has cut the stream".to_owned();
+                return fault("read_reset_is_reported", why);
+            }
             PeerIs::Ended | PeerIs::Gone => self.over = Some(Ok(())),
         }
         Ok(())
@@ -274,6 +281,13 @@ impl Model {
         if !self.aborted && self.peer != PeerIs::Gone {
             let why = format!("a read gave {e}, and nothing has failed");
             return fault("read_end_after_last_byte", why);
+        }
+        if !self.aborted && self.cut && self.unread() > 0 {
+            let why = format!(
+                "a read gave {e} at {} of {} bytes that came before",
+                self.read, self.sent
+            );
+            return fault("read_data_before_failure", why);
         }
         self.over = Some(Err(e.clone()));
         Ok(())

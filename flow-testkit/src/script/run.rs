@@ -151,11 +151,12 @@ impl<'f, F: Flow, G: Ground> Run<'f, F, G> {
                 Ok(())
             }
             Act::PeerVanishes => {
-                self.peer_leaves(|mut peer| peer.vanish());
+                self.peer_leaves(Line::Leave, |mut peer| peer.vanish());
                 Ok(())
             }
             Act::PeerResets => {
-                self.peer_leaves(|mut peer| peer.reset());
+                self.model.cut = self.terms.told && self.model.peer == PeerIs::Open;
+                self.peer_leaves(Line::Cut, |mut peer| peer.reset());
                 Ok(())
             }
             Act::Settle => self.settle(),
@@ -329,10 +330,10 @@ impl<'f, F: Flow, G: Ground> Run<'f, F, G> {
         }
     }
 
-    fn peer_leaves(&mut self, leave: impl FnOnce(Box<dyn Peer>)) {
+    fn peer_leaves(&mut self, line: Line, leave: impl FnOnce(Box<dyn Peer>)) {
         if let Some(peer) = self.peer.take() {
             self.model.peer = PeerIs::Gone;
-            self.log.push(Line::Leave);
+            self.log.push(line);
             leave(peer);
         }
     }

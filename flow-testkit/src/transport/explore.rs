@@ -50,7 +50,7 @@ const STREAMS: [Quirks; 6] = {
 };
 
 /// What scripts are made of.
-fn acts() -> [Act; 13] {
+fn acts() -> [Act; 14] {
     [
         Act::Read,
         Act::Write(3),
@@ -64,6 +64,7 @@ fn acts() -> [Act; 13] {
         Act::Shutdown(Shutdown::Read),
         Act::Close,
         Act::PeerVanishes,
+        Act::PeerResets,
         Act::Abort,
     ]
 }
@@ -71,10 +72,10 @@ fn acts() -> [Act; 13] {
 /// Whether `act` at the end of `before` could change anything.
 fn matters(before: &[Act], act: &Act) -> bool {
     let had = |act: &Act| before.contains(act);
-    let left = had(&Act::PeerVanishes);
+    let left = had(&Act::PeerVanishes) || had(&Act::PeerResets);
     match act {
         Act::Settle => !matches!(before.last(), None | Some(Act::Settle | Act::Abort)),
-        Act::PeerReceives(_) | Act::PeerVanishes => !left && !before.is_empty(),
+        Act::PeerReceives(_) | Act::PeerVanishes | Act::PeerResets => !left && !before.is_empty(),
         Act::PeerSends(_) | Act::PeerEnds => !left && !had(&Act::PeerEnds),
         Act::Drop(_) => before.iter().any(|act| {
             matches!(
@@ -132,6 +133,7 @@ fn run_one<P: Over>(quirks: Quirks, script: &Script, watch: bool) -> Result<(), 
         patience: Duration::ZERO,
         much: 3,
         logs: true,
+        told: true,
         wakers: Wakers::Fresh,
     };
     let flow = P::engine(near);

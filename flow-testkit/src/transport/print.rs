@@ -86,6 +86,7 @@ fn statement(line: &Line, calls: &mut usize) -> String {
         Line::Send(data) => return format!("player.far.send(&{data:?});"),
         Line::Receive(most) => return format!("player.receive({most});"),
         Line::End => return "player.far.end();".to_owned(),
+        Line::Cut => return "player.far.cut();".to_owned(),
         Line::Leave => return "player.far.leave();".to_owned(),
     };
     *calls += 1;

@@ -27,6 +27,8 @@ struct State {
     output_ended: bool,
     /// The far end has left.
     gone: bool,
+    /// It has cut the stream: bytes may be lost, and both directions fail.
+    cut: bool,
     reading: Option<Waker>,
     writing: Option<Waker>,
     /// Wakes that are under way.
@@ -62,6 +64,7 @@ pub fn stream(quirks: Quirks) -> (Stream, Far) {
         input_ended: false,
         output_ended: false,
         gone: false,
+        cut: false,
         reading: None,
         writing: None,
         due: Vec::new(),
@@ -83,13 +86,32 @@ impl std::fmt::Debug for Far {
     }
 }
 
+/// Why a stream fails: its far end has cut it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the far end has cut the stream")
+    }
+}
+
+impl std::error::Error for Cut {}
+
 /// The near end: what a transport is made over. `Engine::new(stream, (), ())` makes a flow of it.
 pub struct Stream(Arc<Mutex<State>>);
 
 impl Stream {
-    /// Reads at most so many bytes; none is the end.
-    pub fn poll_read(&self, cx: &mut Context<'_>, most: usize) -> Poll<Vec<u8>> {
+    /// Reads at most so many bytes; none is the end. What came before a cut is read before it.
+    ///
+    /// # Errors
+    ///
+    /// The stream was cut before its end.
+    pub fn poll_read(&self, cx: &mut Context<'_>, most: usize) -> Poll<Result<Vec<u8>, Cut>> {
         let mut state = self.0.lock().unwrap();
+        if state.input.is_empty() && !state.input_ended && state.cut {
+            return Poll::Ready(Err(Cut));
+        }
         if state.input.is_empty() && !state.input_ended {
             state.reading = Some(cx.waker().clone());
             return Poll::Pending;
@@ -98,14 +120,25 @@ impl Stream {
             return Poll::Pending;
         }
         let count = state.part(most.min(state.input.len()));
-        Poll::Ready(state.input.drain(..count).collect())
+        Poll::Ready(Ok(state.input.drain(..count).collect()))
     }
 
     /// Writes from the front of `data`: how many bytes, or `None` when the far end has left.
-    pub fn poll_write(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Option<usize>> {
+    ///
+    /// # Errors
+    ///
+    /// The stream was cut.
+    pub fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<Result<Option<usize>, Cut>> {
         let mut state = self.0.lock().unwrap();
+        if state.cut {
+            return Poll::Ready(Err(Cut));
+        }
         if state.gone || state.output_ended {
-            return Poll::Ready(None);
+            return Poll::Ready(Ok(None));
         }
         let room = state.quirks.room - state.output.len();
         if room == 0 {
@@ -117,7 +150,7 @@ impl Stream {
         }
         let count = state.part(room.min(data.len()));
         state.output.extend(&data[..count]);
-        Poll::Ready(Some(count))
+        Poll::Ready(Ok(Some(count)))
     }
 
     /// Ends writing.
@@ -143,7 +176,8 @@ impl Transport for Stream {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, SharedError>> {
         self.poll_read(cx, usize::MAX)
-            .map(|bytes| Ok((!bytes.is_empty()).then(|| bytes.into())))
+            .map_ok(|bytes| (!bytes.is_empty()).then(|| bytes.into()))
+            .map_err(SharedError::new)
     }
 
     fn poll_send(
@@ -154,8 +188,9 @@ impl Transport for Stream {
     ) -> Poll<Result<(), WriteError<SharedError>>> {
         while !data.is_empty() {
             match self.poll_write(cx, data.first()) {
-                Poll::Ready(Some(count)) => data.advance(count),
-                Poll::Ready(None) => return Poll::Ready(Err(WriteError::Closed)),
+                Poll::Ready(Ok(Some(count))) => data.advance(count),
+                Poll::Ready(Ok(None)) => return Poll::Ready(Err(WriteError::Closed)),
+                Poll::Ready(Err(cut)) => return Poll::Ready(Err(SharedError::new(cut).into())),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -173,6 +208,10 @@ impl Transport for Stream {
 
     fn abort(&self, _: bool) {
         self.end();
+    }
+
+    fn is_closed(error: &SharedError) -> bool {
+        error.downcast_ref::<Cut>().is_some()
     }
 }
 
@@ -259,6 +298,16 @@ impl Far {
         self.change(|state| {
             state.gone = true;
             let woken = state.writing.take();
+            state.due.extend(woken);
+        });
+    }
+
+    /// Cuts the stream both ways. What it has sent can still be read, and then reading fails, unless it had ended.
+    pub fn cut(&mut self) {
+        self.change(|state| {
+            state.gone = true;
+            state.cut = true;
+            let woken = state.reading.take().into_iter().chain(state.writing.take());
             state.due.extend(woken);
         });
     }

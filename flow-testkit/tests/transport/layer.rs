@@ -19,6 +19,8 @@ pub enum Fault {
     ForgetsToWake,
     /// Where the end comes together with bytes, they are lost.
     EndOvertakes,
+    /// A stream that was cut seems to have ended.
+    CutIsAnEnd,
     /// A part of no bytes is handed out before each chunk.
     EmptyChunks,
 }
@@ -76,7 +78,10 @@ impl<F: Flow> Transport for Layer<F> {
         if let Some(chunk) = rx.next.take() {
             return Poll::Ready(Ok(Some(chunk)));
         }
-        let chunk = ready!(self.inner.poll_read(cx, &mut rx.op)).map_err(SharedError::new)?;
+        let chunk = match ready!(self.inner.poll_read(cx, &mut rx.op)) {
+            Err(_) if self.fault == Fault::CutIsAnEnd => None,
+            chunk => chunk.map_err(SharedError::new)?,
+        };
         if chunk.is_none() {
             self.ended.store(true, Ordering::SeqCst);
         }
@@ -136,5 +141,10 @@ impl<F: Flow> Transport for Layer<F> {
 
     fn abort(&self, _: bool) {
         self.inner.abort();
+    }
+
+    /// What fails below is the stream.
+    fn is_closed(error: &SharedError) -> bool {
+        !error.is_aborted()
     }
 }
