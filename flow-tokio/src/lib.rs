@@ -4,6 +4,7 @@
 mod connect;
 mod convert;
 mod flow;
+mod io;
 mod listen;
 mod readiness;
 
@@ -12,6 +13,7 @@ pub use crate::connect::{
     socketpair_with, stdio,
 };
 pub use crate::flow::TokioFlow;
+pub use crate::io::{TokioIo, TokioIoTransport, from_tokio_io};
 pub use crate::listen::{
     TcpFlowListener, UnixFlowListener, listen_tcp, listen_unix, listen_unix_replacing_stale,
 };

@@ -5,10 +5,15 @@ use std::fs::File;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
-use flow_core::{Flow as _, Switch};
+use flow_core::memory::{self, MemoryFlow};
+use flow_core::{Engine, Flow as _, Switch};
 use flow_testkit::fd::Wires;
+use flow_testkit::memory::WirePeer;
 use flow_testkit::{Harness, Link, Need, Refused, Room, Suite};
-use flow_tokio::{TokioFlow, connect, connect_with, from_pair, from_pair_with};
+use flow_tokio::{
+    TokioFlow, TokioIo, TokioIoTransport, connect, connect_with, from_pair, from_pair_with,
+    from_tokio_io,
+};
 use tokio::runtime::{Builder, Runtime};
 
 #[path = "../../../flow-unix/tests/backends/wired.rs"]
@@ -149,6 +154,63 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
     }
 }
 
+/// A flow in memory as a stream of tokio, and that as a flow again.
+#[derive(Default)]
+struct ThereAndBack;
+
+impl ThereAndBack {
+    const fn room(room: Room) -> usize {
+        match room {
+            Room::Ample => 64 * 1024,
+            Room::Tight => 97,
+        }
+    }
+}
+
+impl Harness for ThereAndBack {
+    type Flow = Engine<TokioIoTransport<TokioIo<MemoryFlow>>>;
+
+    const LACKS: &'static [(Need, &'static str)] = &[
+        (
+            Need::Reset,
+            "bytes in memory are not lost when the peer leaves",
+        ),
+        (Need::Descriptors, "there is no descriptor"),
+        (Need::Failing, "flows in memory fail in no other way"),
+        (Need::Runtime, "there is no runtime"),
+        (Need::Allocated, "this binary does not count its heap"),
+    ];
+
+    fn pair(&self) -> (Self::Flow, Self::Flow) {
+        let (a, b) = memory::pair(Self::room(Room::Ample));
+        (
+            from_tokio_io(TokioIo::new(a)),
+            from_tokio_io(TokioIo::new(b)),
+        )
+    }
+
+    fn link(&self, room: Room) -> Link<Self::Flow> {
+        let (flow, wire) = memory::with_wire(Self::room(room));
+        Link::new(from_tokio_io(TokioIo::new(flow)), WirePeer::new(wire))
+    }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<Self::Flow>, Refused>> {
+        let Link { flow, peer } = self.link(Room::Tight);
+        Some(match flow.attach(switch) {
+            Ok(()) => Ok(Link { flow, peer }),
+            Err(_) => Err(Refused {
+                peer,
+                back: Box::new(flow),
+            }),
+        })
+    }
+
+    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
+        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
+        true
+    }
+}
+
 /// The flows of this backend.
 pub(crate) fn add_to(suite: Suite) -> Suite {
     suite
@@ -158,4 +220,5 @@ pub(crate) fn add_to(suite: Suite) -> Suite {
         .flow::<Tokio<false, Fifos>>("tokio/current-thread/fifos")
         .flow::<Tokio<true, Unix>>("tokio/multi-thread/unix")
         .flow::<Tokio<true, Tcp>>("tokio/multi-thread/tcp")
+        .flow::<ThereAndBack>("tokio-io")
 }
