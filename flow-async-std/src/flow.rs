@@ -5,7 +5,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError, WriteOp,
+    Bytes, CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError,
+    WriteOp,
 };
 use flow_unix::{Error, FdEngine, WriteWithFds};
 
@@ -19,6 +20,7 @@ use crate::AsyncStdReadiness;
 /// | --- | --- | --- |
 /// | `shutdown(Write)` | the peer reads the end | the peer reads the end |
 /// | `close` is done | once the peer has shut down writing or is gone | likewise |
+/// | `delivered`, and `close`'s answer | exact: `Yes` once the peer has read all, `No` for ever if it left without | `Arrived` once the peer's system has all |
 /// | peer leaves abruptly | the end | the error [`Reset`](crate::ErrorKind::Reset) |
 /// | abort, drop | the peer reads the end, after all that was accepted | likewise, unless it goes on sending: then it is reset |
 /// | abort with a write unfinished | the peer reads the end | the peer is reset |
@@ -206,6 +208,10 @@ impl Flow for AsyncStdFlow {
 
     fn abort(&self) {
         self.0.abort();
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.0.delivered()
     }
 }
 

@@ -16,7 +16,8 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Flow, FlushOp, Place, ReadOp, Shutdown, ShutdownOp, WriteError, WriteOp,
+    Bytes, CloseOp, Delivered, Flow, FlushOp, Place, ReadOp, Shutdown, ShutdownOp, WriteError,
+    WriteOp,
 };
 
 pub use self::breach::Breach;
@@ -407,6 +408,10 @@ impl<F: Flow> Flow for Checked<F> {
         }
         self.flow.abort();
         self.core.note_abort(Outcome::Done, Known::abort_returns);
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.flow.delivered()
     }
 }
 

@@ -48,6 +48,10 @@ impl Kind for Plain<false> {
             Need::TornAbort,
             "a Unix socket has no way to say that a stream was cut off",
         ),
+        (
+            Need::Delivery,
+            "nobody asks the kernel what the peer has read",
+        ),
         (Need::Switch, "a plain flow stays on one thread"),
         (Need::Threads, "a plain flow stays on one thread"),
     ];
@@ -62,6 +66,10 @@ impl Kind for Plain<true> {
         (
             Need::CleanLeave,
             "a TCP peer that leaves with input unread resets",
+        ),
+        (
+            Need::Delivery,
+            "nobody asks the kernel what the peer has read",
         ),
         (Need::Switch, "a plain flow stays on one thread"),
         (Need::Threads, "a plain flow stays on one thread"),

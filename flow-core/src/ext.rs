@@ -76,7 +76,37 @@ pub trait FlowExt: Flow {
         ShutdownFuture::new(self, ShutdownOp::new(how))
     }
 
-    /// Ends writing and waits until the peer has ended too: see [`Flow::poll_close`].
+    /// Ends writing and waits until the peer has ended too: see [`Flow::poll_close`]. Then it answers whether the peer has read
+    /// everything that was written: see [`Flow::delivered`].
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Closed`](crate::WriteError::Closed) if not all that was taken could be sent, or after an abort;
+    /// [`WriteError::Transport`](crate::WriteError::Transport) for anything below.
+    ///
+    /// # Cancel safety
+    ///
+    /// The first poll is the point of no return for writing. May be dropped and called again, by anyone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use flow_core::{Delivered, FlowExt as _, memory};
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let (flow, mut peer) = memory::with_wire(64);
+    /// flow.write("hello").await?;
+    /// peer.recv(&mut [0; 64]);
+    /// drop(peer);
+    /// assert_eq!(flow.close().await?, Delivered::Yes);
+    ///
+    /// let (flow, peer) = memory::with_wire(64);
+    /// flow.write("hello").await?;
+    /// drop(peer);
+    /// assert_eq!(flow.close().await?, Delivered::No);
+    /// # Ok::<_, flow_core::WriteError<memory::MemoryError>>(())
+    /// # }).unwrap();
+    /// ```
     fn close(&self) -> Close<'_, Self> {
         Close::new(self, CloseOp::new())
     }

@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use alloc::boxed::Box;
 use bytes::Bytes;
 
-use crate::{CloseOp, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
+use crate::{CloseOp, Delivered, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
 
 /// One end of a reliable byte stream in two directions.
 ///
@@ -30,6 +30,7 @@ use crate::{CloseOp, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
 ///
 /// - *A reader never sees the end though the peer "closed":* the peer only flushed. `shutdown(Write)` or `close` it.
 /// - *`close` does not return:* the peer has not ended. Put a timeout around it, or `shutdown(Read)` first, or `abort`.
+/// - *A message that was written and closed with `Ok` never came:* `Ok` is not receipt. Look at what `close` answers.
 /// - *A read in another task is not served:* an earlier operation was polled once, by a third task, and kept without being polled again. It
 ///   holds its place in line until it is polled or dropped.
 #[must_use = "a flow that is dropped is gone, for the peer too"]
@@ -137,6 +138,9 @@ pub trait Flow {
     /// peer's end past unread input reads ahead, and once it holds 64 KiB it waits for a reader. After `shutdown(Read)`, close reads and discards.
     /// A reset completes it. Silence does not: put a timeout around it. Both sides may close at once, and calling it again is `Ok`.
     ///
+    /// `Ok` says that the peer has ended, and not that it has read: [`FlowExt::close`](crate::FlowExt::close) asks
+    /// [`delivered`](Self::delivered) then, and so may who polls by hand.
+    ///
     /// # Errors
     ///
     /// As [`poll_write`](Self::poll_write).
@@ -164,6 +168,41 @@ pub trait Flow {
     ///
     /// Never.
     fn abort(&self);
+
+    /// Whether the peer has read everything that was written here, as far as this side can know: the question that `Ok` does not answer.
+    ///
+    /// It is about all bytes that were accepted so far, also by writes that were dropped after they had been taken, and about
+    /// now: ask again later. Nothing is moved or waited for, so it may be asked anywhere and at any time, after `close`, the peer's
+    /// leaving and [`abort`](Self::abort) too. [`Delivered`] has the table of what each kind of flow can know.
+    ///
+    /// `Yes` and [`Arrived`](Delivered::Arrived) are never wrong. `No` is the answer as long as this flow holds the rest of a write, and for
+    /// good when it was cut off or the peer left without having read.
+    ///
+    /// # For implementors
+    ///
+    /// It has a body so that flows which cannot tell need none. A wrapper has to forward it.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use flow_core::{Delivered, Flow as _, FlowExt as _, memory};
+    ///
+    /// let (flow, mut peer) = memory::with_wire(64);
+    /// futures_lite::future::block_on(flow.write("hello")).unwrap();
+    /// assert_eq!(flow.delivered(), Delivered::No);
+    ///
+    /// peer.recv(&mut [0; 4]);
+    /// assert_eq!(flow.delivered(), Delivered::No);
+    /// peer.recv(&mut [0; 4]);
+    /// assert_eq!(flow.delivered(), Delivered::Yes);
+    /// ```
+    fn delivered(&self) -> Delivered {
+        Delivered::Unknown
+    }
 }
 
 /// Any flow with this error, for any runtime.

@@ -7,7 +7,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use bytes::Bytes;
 
-use crate::{CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
+use crate::{CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
@@ -57,6 +57,10 @@ macro_rules! forward {
 
             fn abort(&self) {
                 (**self).abort();
+            }
+
+            fn delivered(&self) -> Delivered {
+                (**self).delivered()
             }
         }
     )*};

@@ -9,10 +9,10 @@ use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use crate::{Chunks, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
+use crate::{Chunks, CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
 
 macro_rules! futures {
-    ($($(#[$doc:meta])* $name:ident: $op:ty, $poll:ident -> $output:ty;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $op:ty, $poll:ident -> $output:ty $(, then $then:expr)?;)*) => {$(
         $(#[$doc])*
         #[must_use = "futures do nothing unless polled"]
         pub struct $name<'a, F: Flow + ?Sized> {
@@ -42,6 +42,7 @@ macro_rules! futures {
                     panic!(concat!(stringify!($name), " polled after it was ready"));
                 };
                 let result = ready!(flow.$poll(cx, op));
+                $(let result = result.map(|()| $then(flow));)?
                 self.op = None;
                 Poll::Ready(result)
             }
@@ -64,8 +65,8 @@ futures! {
     Flush: FlushOp, poll_flush -> Result<(), WriteError<F::Error>>;
     /// A [`shutdown`](crate::FlowExt::shutdown) under way.
     Shutdown: ShutdownOp, poll_shutdown -> Result<(), WriteError<F::Error>>;
-    /// A [`close`](crate::FlowExt::close) under way.
-    Close: CloseOp, poll_close -> Result<(), WriteError<F::Error>>;
+    /// A [`close`](crate::FlowExt::close) under way. When the peer has ended, it asks whether it has read everything.
+    Close: CloseOp, poll_close -> Result<Delivered, WriteError<F::Error>>, then F::delivered;
 }
 
 impl<F: Flow + ?Sized> Write<'_, F> {

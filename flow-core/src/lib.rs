@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod chunks;
+mod delivered;
 mod error;
 mod ext;
 mod flow;
@@ -47,6 +48,7 @@ pub use crate::adapters::futures_io::{FuturesIo, FuturesIoTransport, from_future
 #[cfg(feature = "std")]
 pub use crate::async_fns::{AsyncFns, from_async_fns};
 pub use crate::chunks::{Chunks, IntoIter};
+pub use crate::delivered::Delivered;
 #[cfg(feature = "std")]
 pub use crate::engine::{Engine, Parts};
 pub use crate::error::{Aborted, WriteError};

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use self::pipe::{Pipe, Reader, Writer};
-use crate::{Aborted, Chunks, Engine, PeerEnd, Transport, WriteError};
+use crate::{Aborted, Chunks, Delivered, Engine, PeerEnd, Transport, WriteError};
 
 pub use self::wire::{Received, Wire};
 
@@ -141,6 +141,10 @@ impl Transport for Memory {
 
     fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
         self.input.poll_ended(cx)
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.output.delivered()
     }
 
     fn abort(&self, torn: bool) {

@@ -5,7 +5,7 @@ use core::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::{Aborted, Chunks, WriteError};
+use crate::{Aborted, Chunks, Delivered, WriteError};
 
 /// Whether the peer's end can be seen without reading up to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,6 +92,17 @@ pub trait Transport: Sized {
     /// [`poll_send`](Self::poll_send) until this is false. Not asked after the end was signalled. May be called beside an abort.
     fn owes(&self) -> bool {
         false
+    }
+
+    /// Whether the peer has read every byte that [`poll_send`](Self::poll_send) accepted, as far as that can be known here.
+    ///
+    /// `Yes` and `Arrived` must be true. What was lost is `No` for good, so a transport that is told of it once, by an error that goes to
+    /// a reader or a writer, keeps it in mind. The engine answers `No` by itself while it holds the rest of a write, and for a flow
+    /// that was cut off; it asks while neither direction is at work, also after the end and, with the states gone, after an abort.
+    ///
+    /// A transport over another flow that buffers nothing answers what that flow answers. By default it is unknown.
+    fn delivered(&self) -> Delivered {
+        Delivered::Unknown
     }
 
     /// Whether the end of writing can be signalled while reading goes on.

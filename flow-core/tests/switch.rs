@@ -165,7 +165,7 @@ fn failing_and_panicking_hooks_do_not_stop_the_rest() {
     let switch = Switch::new();
     let hook_log = log.clone();
     switch.add_hook(move || hook_log.note("last")).unwrap();
-    switch.add_hook(|| Err("synchronous")).unwrap();
+    switch.add_hook(|| Err::<(), _>("synchronous")).unwrap();
     switch.add_hook(|| -> () { panic!("plain") }).unwrap();
     switch
         .add_async_hook(|| -> std::future::Ready<()> { panic!("before the future") })

@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use flow_core::{Bytes, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Switch, WriteError, WriteOp};
+use flow_core::{
+    Bytes, CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, Switch, WriteError, WriteOp,
+};
 
 use crate::fd::Wires;
 use crate::harness::{Harness, Link, Refused, Room};
@@ -114,6 +116,7 @@ struct Inside<F>(F);
 
 macro_rules! forward {
     ($($method:ident($op:ty) -> $output:ty, $error:expr;)*) => {
+        #[deny(clippy::missing_trait_methods, reason = "a method that is not forwarded is lost")]
         impl<F: Flow> Flow for Inside<F> {
             type Error = AnyError;
 
@@ -124,8 +127,13 @@ macro_rules! forward {
             fn abort(&self) {
                 self.0.abort();
             }
+
+            fn delivered(&self) -> Delivered {
+                self.0.delivered()
+            }
         }
 
+        #[deny(clippy::missing_trait_methods, reason = "a method that is not forwarded is lost")]
         impl Flow for AnyFlow {
             type Error = AnyError;
 
@@ -142,6 +150,12 @@ macro_rules! forward {
             fn abort(&self) {
                 journal::note(Event::Abort(self.number));
                 self.flow.abort();
+            }
+
+            fn delivered(&self) -> Delivered {
+                let answer = self.flow.delivered();
+                journal::note(Event::Poll(self.number, "delivered", Answer::Told(answer)));
+                answer
             }
         }
     };
@@ -183,6 +197,10 @@ impl Peer for Watched {
 
     fn queued(&mut self) -> usize {
         self.0.queued()
+    }
+
+    fn held(&self) -> usize {
+        self.0.held()
     }
 
     fn end(&mut self) {

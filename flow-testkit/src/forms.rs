@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Flow, FlushOp, LocalBoxFlow, ReadOp, ShutdownOp, Switch, WriteError, WriteOp,
+    Bytes, CloseOp, Delivered, Flow, FlushOp, LocalBoxFlow, ReadOp, ShutdownOp, Switch, WriteError,
+    WriteOp,
 };
 
 use crate::fd::Wires;
@@ -17,6 +18,7 @@ pub struct Ref<F>(F);
 
 macro_rules! through_reference {
     ($($method:ident($op:ty) -> $output:ty;)*) => {
+        #[deny(clippy::missing_trait_methods, reason = "a method that is not forwarded is lost")]
         impl<F: Flow> Flow for Ref<F> {
             type Error = F::Error;
 
@@ -26,6 +28,10 @@ macro_rules! through_reference {
 
             fn abort(&self) {
                 <&F as Flow>::abort(&&self.0);
+            }
+
+            fn delivered(&self) -> Delivered {
+                <&F as Flow>::delivered(&&self.0)
             }
         }
     };

@@ -73,6 +73,8 @@ pub enum Need {
     Reset,
     /// A peer that leaves with input unread loses nothing that it sent, so that its leaving is a plain end: `AF_UNIX`, memory.
     CleanLeave,
+    /// The flow can tell whether the peer has read everything, and what it threw away: memory, `AF_UNIX`.
+    Delivery,
     /// The peer can tell a stream that was cut off from one that ended.
     TornAbort,
     /// Flows over descriptors: [`Harness::over`].

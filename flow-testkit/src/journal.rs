@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flow_core::Delivered;
+
 use crate::peer::Recv;
 
 /// How many events a report shows.
@@ -19,6 +21,7 @@ pub(crate) enum Answer {
     Done,
     Closed,
     Failed,
+    Told(Delivered),
 }
 
 impl fmt::Display for Answer {
@@ -30,6 +33,7 @@ impl fmt::Display for Answer {
             Self::Done => f.write_str("done"),
             Self::Closed => f.write_str("Closed"),
             Self::Failed => f.write_str("an error"),
+            Self::Told(delivered) => write!(f, "{delivered:?}"),
         }
     }
 }

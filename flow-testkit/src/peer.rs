@@ -29,6 +29,12 @@ pub trait Peer {
     fn recv(&mut self, buf: &mut [u8]) -> Recv;
     /// How many bytes wait to be received.
     fn queued(&mut self) -> usize;
+    /// How many of these it has taken out of the stream already, so that they count as read there.
+    ///
+    /// Only for a far end that receives ahead.
+    fn held(&self) -> usize {
+        0
+    }
     /// Ends sending; receiving goes on.
     fn end(&mut self);
     /// Leaves both ways, as a process does that exits. Nothing may be called after it but `vanish`.
@@ -48,6 +54,9 @@ impl<P: Peer + ?Sized> Peer for Box<P> {
     }
     fn queued(&mut self) -> usize {
         (**self).queued()
+    }
+    fn held(&self) -> usize {
+        (**self).held()
     }
     fn end(&mut self) {
         (**self).end();
@@ -170,6 +179,10 @@ impl<F: Flow> Peer for FlowPeer<F> {
                 return before;
             }
         }
+    }
+
+    fn held(&self) -> usize {
+        self.received.len()
     }
 
     fn end(&mut self) {

@@ -18,7 +18,7 @@ pub use crate::listen::{
     TcpFlowListener, UnixFlowListener, listen_tcp, listen_unix, listen_unix_replacing_stale,
 };
 pub use crate::readiness::TokioReadiness;
-pub use flow_core::{Flow, FlowExt, Shutdown, Switch, WriteError};
+pub use flow_core::{Delivered, Flow, FlowExt, Shutdown, Switch, WriteError};
 pub use flow_unix::{
     ConnectError, ConnectErrorKind, Error, ErrorKind, Host, ListenError, ListenErrorKind, PairError,
 };

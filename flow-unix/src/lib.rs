@@ -3,6 +3,7 @@
 
 mod connect_error;
 mod convert;
+mod delivered;
 mod dial;
 mod error;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,4 +1,4 @@
-//! How much of what was sent over TCP has not been acknowledged: the one thing that needs `unsafe`.
+//! How much of what was sent has not come to the peer: the one thing that needs `unsafe`.
 
 #![allow(unsafe_code, reason = "no crate offers this ioctl in a safe form")]
 
@@ -27,9 +27,11 @@ const SIOCOUTQ: Opcode = if cfg!(any(
     0x5411
 };
 
-/// Bytes in the send queue of a TCP socket: those that the peer's kernel has not acknowledged. `None` where it cannot be told.
+/// Bytes in the send queue of a TCP socket: those that the peer's kernel has not acknowledged. On `AF_UNIX` the memory of what the peer has
+/// not read. `None` where it cannot be told.
 pub(crate) fn bytes(fd: BorrowedFd<'_>) -> Option<usize> {
-    // SAFETY: SIOCOUTQ on a TCP socket writes one int to its argument, and does nothing else; so says tcp(7). A descriptor of another
+    // SAFETY: SIOCOUTQ on a TCP or `AF_UNIX` socket writes one int to its argument, and does nothing else; so says tcp(7), and the kernel's
+    // `unix_ioctl`. A descriptor of another
     // kind answers with an error, or, a terminal, likewise with one int.
     let queued: Result<c_int, Errno> = unsafe { ioctl(fd, Getter::<SIOCOUTQ, c_int>::new()) };
     queued.ok().and_then(|queued| usize::try_from(queued).ok())

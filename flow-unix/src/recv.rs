@@ -38,9 +38,16 @@ pub(crate) enum Got {
 pub(crate) struct Estimate {
     /// 0 while messages fit into the scratch buffer.
     buffer: usize,
+    /// The socket has told, as it does once, that the peer left without reading what was sent.
+    cut: bool,
 }
 
 impl Estimate {
+    /// Whether a receive was told that the peer left without reading what was sent.
+    pub(crate) fn met_a_cut(&self) -> bool {
+        self.cut
+    }
+
     /// One attempt to receive, with room to spare if the estimate is right.
     pub(crate) fn attempt(
         &mut self,
@@ -78,7 +85,7 @@ impl Estimate {
                 Err(Refusal::WouldBlock) => return Attempt::WouldBlock,
                 Err(Refusal::Blocks) => return Attempt::Maybe(Ok(Got::Blocks)),
                 // The peer left input of ours unread. What it sent has all arrived, and its end comes next.
-                Err(Refusal::Os(Errno::CONNRESET)) if kind == Kind::Unix => {}
+                Err(Refusal::Os(Errno::CONNRESET)) if kind == Kind::Unix => self.cut = true,
                 Err(Refusal::Os(errno)) if kind.hangs_up_by(errno) => {
                     return Attempt::Maybe(Ok(Got::Chunk(None)));
                 }

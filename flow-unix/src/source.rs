@@ -9,6 +9,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
+use crate::delivered::Receipts;
 use crate::kind::Kind;
 use crate::opened::Opened;
 use crate::stdio::Standard;
@@ -22,6 +23,7 @@ pub(crate) struct Source<R> {
     fd: Arc<OwnedFd>,
     kind: Kind,
     way: Way,
+    receipts: Receipts,
     /// The flags to give the descriptor back with, where the open file is our own.
     flags: Option<OFlags>,
     /// Whether it stands for one of the process's own descriptors.
@@ -46,6 +48,7 @@ impl<R: Readiness> Source<R> {
             fd,
             kind,
             way,
+            receipts: Receipts::default(),
             flags: None,
             standard: None,
             silent: AtomicBool::new(false),
@@ -93,6 +96,11 @@ impl<R: Readiness> Source<R> {
 
     pub(crate) fn owned(&self) -> &Arc<OwnedFd> {
         &self.fd
+    }
+
+    /// What was told of the fate of what was sent.
+    pub(crate) fn receipts(&self) -> &Receipts {
+        &self.receipts
     }
 
     pub(crate) fn kind(&self) -> Kind {

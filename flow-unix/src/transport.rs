@@ -7,11 +7,13 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use flow_core::{
-    Chunks, Engine, Flow as _, PeerEnd, Shutdown, ShutdownOp, Switch, Transport, WriteError,
+    Chunks, Delivered, Engine, Flow as _, PeerEnd, Shutdown, ShutdownOp, Switch, Transport,
+    WriteError,
 };
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 
+use crate::delivered;
 use crate::error::Doing;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::hang_up::HangUp;
@@ -43,6 +45,8 @@ pub struct FdTransport<R: Readiness> {
 struct Ends<R> {
     read: Option<Arc<Source<R>>>,
     write: Option<Arc<Source<R>>>,
+    /// What was known of the writing end when it was closed: of a pipe, nothing can be asked afterwards.
+    written: Delivered,
 }
 
 /// A flow over a descriptor, on any runtime: what backends wrap.
@@ -216,6 +220,7 @@ impl<R: Readiness> FdTransport<R> {
             Ends {
                 read: read.then(|| Arc::clone(&source)),
                 write: write.then_some(source),
+                written: Delivered::Unknown,
             },
         )
     }
@@ -228,6 +233,7 @@ impl<R: Readiness> FdTransport<R> {
             Ends {
                 read: Some(Arc::new(read)),
                 write: Some(Arc::new(write)),
+                written: Delivered::Unknown,
             },
         )
     }
@@ -345,6 +351,159 @@ impl<R: Readiness> Transport for FdTransport<R> {
         rx: &mut Rx<R>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Error>> {
+        let received = self.receive(rx, cx);
+        if let Some(source) = &rx.source {
+            if rx.estimate.met_a_cut() {
+                source.receipts().note_cut();
+            }
+            if let Poll::Ready(Err(e)) = &received {
+                source.receipts().note_error(e, source.kind());
+            }
+        }
+        received
+    }
+
+    fn poll_send(
+        &self,
+        tx: &mut Tx<R>,
+        cx: &mut Context<'_>,
+        data: &mut Chunks,
+    ) -> Poll<Result<(), WriteError<Error>>> {
+        let Tx {
+            source,
+            fresh,
+            job,
+            rest,
+        } = tx;
+        let Some(source) = source else {
+            return Poll::Ready(if data.is_empty() {
+                Ok(())
+            } else {
+                Err(WriteError::Closed)
+            });
+        };
+        let failed = |e| {
+            source.receipts().note_error(&e, source.kind());
+            write_error(e, source.kind())
+        };
+        loop {
+            if let Some(under_way) = job {
+                let answer = ready!(under_way.poll(cx));
+                *job = None;
+                source.set_busy(false);
+                *rest = answer
+                    .and_then(|written| written.map_err(|errno| Error::os(Doing::Send, errno)))
+                    .map_err(failed)?;
+            }
+            if !rest.is_empty() {
+                ready!(source.poll_io(Direction::Write, fresh, cx, || has_room(source)))
+                    .map_err(failed)?;
+            } else if data.is_empty() {
+                return Poll::Ready(Ok(()));
+            } else {
+                let put = ready!(source.poll_io(Direction::Write, fresh, cx, || {
+                    send::attempt(source.fd(), source.way(), data, &self.passing)
+                }));
+                match put.map_err(failed)? {
+                    Put::Sent => return Poll::Ready(Ok(())),
+                    Put::Blocks => *rest = send::take(data),
+                }
+            }
+            source.set_busy(true);
+            *job = Some(pool::write_to(&self.runtime, source, std::mem::take(rest)));
+        }
+    }
+
+    fn poll_finish(
+        &self,
+        tx: &mut Tx<R>,
+        _: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError<Error>>> {
+        let Some(source) = &tx.source else {
+            return Poll::Ready(Ok(()));
+        };
+        Poll::Ready(match source.kind() {
+            kind if kind.is_socket() => {
+                match rustix::net::shutdown(source.fd(), rustix::net::Shutdown::Write) {
+                    Ok(()) => {
+                        source.receipts().note_end();
+                        Ok(())
+                    }
+                    // The connection is gone: was anything under way?
+                    Err(Errno::NOTCONN) if owes(source.fd(), kind) => Err(WriteError::Closed),
+                    Err(Errno::NOTCONN) => Ok(()),
+                    Err(errno) => Err(WriteError::Transport(Error::os(Doing::End, errno))),
+                }
+            }
+            // A reader sees the end when the last writer closes.
+            Kind::Pipe => {
+                // What is unread now may be read later, and nobody will know.
+                let known = delivered::of_pipe(source.fd()).is_yes();
+                let ours = tx.source.take();
+                let mut ends = self.ends();
+                let theirs = ends.write.take();
+                if known {
+                    ends.written = Delivered::Yes;
+                }
+                drop(ends);
+                drop((ours, theirs));
+                Ok(())
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
+        match self.read_end() {
+            Some(source) if source.kind().has_peer() => self.wait_for_hang_up(&source, cx),
+            // Nobody is there of whom an end could be expected.
+            _ => Poll::Ready(PeerEnd::Ended),
+        }
+    }
+
+    fn half_close(&self) -> Result<(), Error> {
+        match &self.ends().write {
+            Some(source) if !source.kind().half_closes() => {
+                Err(Error::no_half_close(source.kind()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn delivered(&self) -> Delivered {
+        let ends = self.ends();
+        let (write, written) = (ends.write.clone(), ends.written);
+        drop(ends);
+        match write {
+            Some(source) if source.kind() == Kind::Pipe => delivered::of_pipe(source.fd()),
+            Some(source) => source.receipts().of(source.fd(), source.kind()),
+            None => written,
+        }
+    }
+
+    fn abort(&self, torn: bool) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        self.hang_up.release();
+        let mut ends = self.ends();
+        let (read, write) = (ends.read.take(), ends.write.take());
+        drop(ends);
+        match (&read, &write) {
+            (Some(read), Some(write)) if !Arc::ptr_eq(read, write) => read.end(false),
+            (Some(read), None) => read.end(torn),
+            _ => {}
+        }
+        if let Some(write) = &write {
+            write.end(torn);
+        }
+    }
+
+    fn is_closed(error: &Error) -> bool {
+        error.is_closed()
+    }
+}
+
+impl<R: Readiness> FdTransport<R> {
+    fn receive(&self, rx: &mut Rx<R>, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         let Rx {
             source,
             fresh,
@@ -387,122 +546,6 @@ impl<R: Readiness> Transport for FdTransport<R> {
         }
     }
 
-    fn poll_send(
-        &self,
-        tx: &mut Tx<R>,
-        cx: &mut Context<'_>,
-        data: &mut Chunks,
-    ) -> Poll<Result<(), WriteError<Error>>> {
-        let Tx {
-            source,
-            fresh,
-            job,
-            rest,
-        } = tx;
-        let Some(source) = source else {
-            return Poll::Ready(if data.is_empty() {
-                Ok(())
-            } else {
-                Err(WriteError::Closed)
-            });
-        };
-        let failed = |e| write_error(e, source.kind());
-        loop {
-            if let Some(under_way) = job {
-                let answer = ready!(under_way.poll(cx));
-                *job = None;
-                source.set_busy(false);
-                *rest = answer
-                    .and_then(|written| written.map_err(|errno| Error::os(Doing::Send, errno)))
-                    .map_err(failed)?;
-            }
-            if !rest.is_empty() {
-                ready!(source.poll_io(Direction::Write, fresh, cx, || has_room(source)))
-                    .map_err(failed)?;
-            } else if data.is_empty() {
-                return Poll::Ready(Ok(()));
-            } else {
-                let put = ready!(source.poll_io(Direction::Write, fresh, cx, || {
-                    send::attempt(source.fd(), source.way(), data, &self.passing)
-                }));
-                match put.map_err(failed)? {
-                    Put::Sent => return Poll::Ready(Ok(())),
-                    Put::Blocks => *rest = send::take(data),
-                }
-            }
-            source.set_busy(true);
-            *job = Some(pool::write_to(&self.runtime, source, std::mem::take(rest)));
-        }
-    }
-
-    fn poll_finish(
-        &self,
-        tx: &mut Tx<R>,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<(), WriteError<Error>>> {
-        let Some(source) = &tx.source else {
-            return Poll::Ready(Ok(()));
-        };
-        Poll::Ready(match source.kind() {
-            kind if kind.is_socket() => {
-                match rustix::net::shutdown(source.fd(), rustix::net::Shutdown::Write) {
-                    Ok(()) => Ok(()),
-                    // The connection is gone: was anything under way?
-                    Err(Errno::NOTCONN) if owes(source.fd(), kind) => Err(WriteError::Closed),
-                    Err(Errno::NOTCONN) => Ok(()),
-                    Err(errno) => Err(WriteError::Transport(Error::os(Doing::End, errno))),
-                }
-            }
-            // A reader sees the end when the last writer closes.
-            Kind::Pipe => {
-                let ours = tx.source.take();
-                let theirs = self.ends().write.take();
-                drop((ours, theirs));
-                Ok(())
-            }
-            _ => Ok(()),
-        })
-    }
-
-    fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
-        match self.read_end() {
-            Some(source) if source.kind().has_peer() => self.wait_for_hang_up(&source, cx),
-            // Nobody is there of whom an end could be expected.
-            _ => Poll::Ready(PeerEnd::Ended),
-        }
-    }
-
-    fn half_close(&self) -> Result<(), Error> {
-        match &self.ends().write {
-            Some(source) if !source.kind().half_closes() => {
-                Err(Error::no_half_close(source.kind()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn abort(&self, torn: bool) {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        self.hang_up.release();
-        let mut ends = self.ends();
-        let (read, write) = (ends.read.take(), ends.write.take());
-        drop(ends);
-        match (&read, &write) {
-            (Some(read), Some(write)) if !Arc::ptr_eq(read, write) => read.end(false),
-            (Some(read), None) => read.end(torn),
-            _ => {}
-        }
-        if let Some(write) = &write {
-            write.end(torn);
-        }
-    }
-
-    fn is_closed(error: &Error) -> bool {
-        error.is_closed()
-    }
-}
-
-impl<R: Readiness> FdTransport<R> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn wait_for_hang_up(&self, source: &Source<R>, cx: &mut Context<'_>) -> Poll<PeerEnd> {
         self.hang_up.poll(&self.runtime, source.fd(), cx)

@@ -16,6 +16,7 @@ impl Harness for Pipes {
         (Need::Descriptors, "there is no descriptor"),
         (Need::Switch, "no constructor takes a switch"),
         (Need::Failing, "a pipe fails in no other way"),
+        (Need::Delivery, "a pipe does not tell what was read of it"),
         (Need::Runtime, "there is no runtime"),
         (Need::Allocated, "this binary does not count its heap"),
     ];

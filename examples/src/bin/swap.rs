@@ -19,7 +19,8 @@ async fn shout<F: Flow>(flow: &F) -> Result<(), WriteError<F::Error>> {
     while let Some(chunk) = flow.read().await? {
         flow.write(chunk.to_ascii_uppercase()).await?;
     }
-    flow.close().await
+    flow.close().await?;
+    Ok(())
 }
 
 /// Both, over a socket pair of one backend.

@@ -59,6 +59,7 @@ const NO_TORN: (Need, &str) = (TornAbort, "a Unix socket has no reset");
 const NO_FAILING: (Need, &str) = (Failing, "it fails in no way that could be provoked here");
 const NO_SWITCH: (Need, &str) = (Switch, "the adapter knows no switch");
 const NO_COUNT: (Need, &str) = (Allocated, "this target does not count its heap");
+const NO_DELIVERY: (Need, &str) = (Delivery, "it does not say what the peer has read");
 const NO_THREADS: (Need, &str) = (Threads, "it stays on its thread");
 const NO_RUNTIME: (Need, &str) = (Runtime, "there is no runtime");
 const KEPT_RUNTIME: (Need, &str) = (Runtime, "the runtime lives as long as the law");
@@ -88,7 +89,14 @@ pub(crate) const TOKIO_UNIX: Stream = Stream {
     through: "`Compat`, `from_futures_io`",
     only: &[],
     not_run: &[],
-    lacks: &[NO_RESET, NO_TORN, NO_FAILING, NO_SWITCH, NO_COUNT],
+    lacks: &[
+        NO_RESET,
+        NO_TORN,
+        NO_FAILING,
+        NO_DELIVERY,
+        NO_SWITCH,
+        NO_COUNT,
+    ],
     faults: &[
         Fault {
             what: "A read that the kernel ended short, behind bytes that came with a descriptor or before urgent data, counts \
@@ -134,6 +142,7 @@ pub(crate) const TOKIO_DUPLEX: Stream = Stream {
         NO_DESCRIPTORS,
         NO_RUNTIME,
         NO_FAILING,
+        NO_DELIVERY,
         NO_SWITCH,
         NO_COUNT,
     ],
@@ -215,6 +224,7 @@ pub(crate) const ASYNC_STD_UNIX: Stream = Stream {
         NO_TORN,
         KEPT_RUNTIME,
         NO_FAILING,
+        NO_DELIVERY,
         NO_SWITCH,
         NO_COUNT,
     ],
@@ -257,6 +267,7 @@ pub(crate) const ASYNC_IO_UNIX: Stream = Stream {
         NO_TORN,
         KEPT_RUNTIME,
         NO_FAILING,
+        NO_DELIVERY,
         NO_SWITCH,
         NO_COUNT,
     ],
@@ -300,6 +311,7 @@ pub(crate) const COMPIO_UNIX: Stream = Stream {
         NO_THREADS,
         KEPT_RUNTIME,
         NO_FAILING,
+        NO_DELIVERY,
         NO_SWITCH,
         NO_COUNT,
     ],
@@ -360,6 +372,7 @@ pub(crate) const MONOIO_UNIX: Stream = Stream {
         NO_THREADS,
         KEPT_RUNTIME,
         NO_FAILING,
+        NO_DELIVERY,
         NO_SWITCH,
         NO_COUNT,
     ],
@@ -397,6 +410,7 @@ pub(crate) const YAMUX: Stream = Stream {
         NO_DESCRIPTORS,
         NO_RUNTIME,
         NO_FAILING,
+        NO_DELIVERY,
         NO_SWITCH,
         NO_COUNT,
     ],
@@ -448,6 +462,13 @@ pub(crate) const RUSTLS: Stream = Stream {
     through: "`FuturesIo` of a flow in memory, futures-rustls, `from_futures_io`",
     only: &[],
     not_run: &[],
-    lacks: &[NO_DESCRIPTORS, NO_RUNTIME, NO_FAILING, NO_SWITCH, NO_COUNT],
+    lacks: &[
+        NO_DESCRIPTORS,
+        NO_RUNTIME,
+        NO_FAILING,
+        NO_DELIVERY,
+        NO_SWITCH,
+        NO_COUNT,
+    ],
     faults: &[],
 };

@@ -2,7 +2,7 @@
 //! what ends when.
 //!
 //! The files: `line` is one line of waiters, `lines` the three of a flow and its flags, `read`, `write` and `close` the operations, `end`
-//! abort and release.
+//! abort and release, `delivered` what became of it all.
 //!
 //! # Rules that hold throughout
 //!
@@ -16,6 +16,7 @@
 //! - Flags that make a parked operation ready are set before the line is woken, and looked at again after parking.
 
 mod close;
+mod delivered;
 mod end;
 mod line;
 mod lines;
@@ -33,7 +34,9 @@ use self::lines::{Lines, Wakers};
 use self::read::Receiving;
 use self::write::Sending;
 use crate::sync::Mutex;
-use crate::{CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Transport, WriteError, WriteOp};
+use crate::{
+    CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, Transport, WriteError, WriteOp,
+};
 
 /// How many results in a row a flow that is always ready gives before it yields once.
 pub(crate) const READY_IN_A_ROW: u32 = 128;
@@ -222,6 +225,10 @@ impl<T: Transport> Flow for Engine<T> {
 
     fn abort(&self) {
         self.inner.abort();
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.inner.delivered()
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use super::MemoryError;
 use crate::section;
 use crate::sync::{Mutex, lock};
-use crate::{Chunks, PeerEnd, WriteError};
+use crate::{Chunks, Delivered, PeerEnd, WriteError};
 
 pub(super) struct Pipe {
     capacity: usize,
@@ -23,6 +23,8 @@ struct State {
     writer: Side,
     /// The reader is gone: nobody will take what is written.
     refused: bool,
+    /// Bytes were thrown away because of that.
+    lost: bool,
     /// Waits for bytes or the end.
     reading: Option<Waker>,
     /// Waits for room or for the reader to go.
@@ -54,6 +56,7 @@ impl Pipe {
             len: 0,
             writer: Side::Open,
             refused: false,
+            lost: false,
             reading: None,
             writing: None,
             ending: None,
@@ -66,6 +69,16 @@ impl Pipe {
 
     pub(super) fn queued(&self) -> usize {
         lock(&self.state).len
+    }
+
+    /// Whether the reader has taken all that was pushed.
+    pub(super) fn delivered(&self) -> Delivered {
+        let state = lock(&self.state);
+        if state.lost || state.len > 0 {
+            Delivered::No
+        } else {
+            Delivered::Yes
+        }
     }
 
     /// The next chunk, or what the end is.
@@ -137,6 +150,7 @@ impl Pipe {
         let refused = {
             let mut state = lock(&self.state);
             if state.refused {
+                state.lost = true;
                 Err(chunk)
             } else {
                 state.len += chunk.len();
@@ -189,6 +203,7 @@ impl Pipe {
         let (chunks, woken) = {
             let mut state = lock(&self.state);
             state.refused = true;
+            state.lost |= state.len > 0;
             state.len = 0;
             (std::mem::take(&mut state.chunks), state.writing.take())
         };

@@ -22,7 +22,7 @@ use super::shared::Shared;
 ///
 /// # futures_lite::future::block_on(async {
 /// let switch = Switch::new();
-/// let hook = switch.add_hook(|| Err("not wanted any more")).unwrap();
+/// let hook = switch.add_hook(|| Err::<(), _>("not wanted any more")).unwrap();
 /// assert!(hook.remove());
 /// switch.turn_off().await.expect("no hook is left to fail");
 /// # });
@@ -51,7 +51,7 @@ impl fmt::Debug for Hook {
     }
 }
 
-/// What a hook answers: `()`, or a `Result<(), E>` whose error is for the report.
+/// What a hook answers: `()`, or a `Result` whose error is for the report. What is in its `Ok` is dropped.
 pub trait HookResult {
     /// The failure, if it is one.
     fn failure(self) -> Option<Box<dyn Error + Send + Sync>>;
@@ -63,7 +63,7 @@ impl HookResult for () {
     }
 }
 
-impl<E: Into<Box<dyn Error + Send + Sync>>> HookResult for Result<(), E> {
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> HookResult for Result<T, E> {
     fn failure(self) -> Option<Box<dyn Error + Send + Sync>> {
         self.err().map(Into::into)
     }

@@ -19,19 +19,28 @@ const fn capacity(room: Room) -> usize {
     }
 }
 
+const OF_MEMORY: [(Need, &str); 5] = [
+    (
+        Need::Reset,
+        "bytes in memory are not lost when the peer leaves",
+    ),
+    (Need::Descriptors, "there is no descriptor"),
+    (Need::Failing, "flows in memory fail in no other way"),
+    (Need::Runtime, "there is no runtime"),
+    (Need::Allocated, "this binary does not count its heap"),
+];
+
+/// The same, where what is between passes bytes on, and nothing of what became of them.
+const THROUGH_OTHERS: [(Need, &str); 6] = {
+    let [a, b, c, d, e] = OF_MEMORY;
+    let told = (Need::Delivery, "nothing below says what the peer has read");
+    [a, b, c, d, e, told]
+};
+
 /// What is made of a flow in memory.
 trait Made: 'static {
     type Flow: Flow + Sync + 'static;
-    const LACKS: &'static [(Need, &'static str)] = &[
-        (
-            Need::Reset,
-            "bytes in memory are not lost when the peer leaves",
-        ),
-        (Need::Descriptors, "there is no descriptor"),
-        (Need::Failing, "flows in memory fail in no other way"),
-        (Need::Runtime, "there is no runtime"),
-        (Need::Allocated, "this binary does not count its heap"),
-    ];
+    const LACKS: &'static [(Need, &'static str)] = &OF_MEMORY;
     fn make(flow: MemoryFlow) -> Self::Flow;
     /// Whether the switch was on; `None` if these flows know no switch.
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool>;
@@ -167,6 +176,8 @@ fn from_fns<T: Future<Output = ()> + Send + 'static>(
 impl Made for AsyncFunctions {
     type Flow = Engine<FromFns>;
 
+    const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
+
     fn make(flow: MemoryFlow) -> Self::Flow {
         from_fns(flow, || std::future::ready(()))
     }
@@ -181,6 +192,8 @@ struct Yielding;
 
 impl Made for Yielding {
     type Flow = Engine<FromFns>;
+
+    const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
     fn make(flow: MemoryFlow) -> Self::Flow {
         from_fns(flow, || {
@@ -217,6 +230,8 @@ mod there_and_back {
     impl Made for Once {
         type Flow = There<MemoryFlow>;
 
+        const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
+
         fn make(flow: MemoryFlow) -> Self::Flow {
             there(flow)
         }
@@ -230,6 +245,8 @@ mod there_and_back {
 
     impl Made for Twice {
         type Flow = There<There<MemoryFlow>>;
+
+        const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
         fn make(flow: MemoryFlow) -> Self::Flow {
             there(there(flow))

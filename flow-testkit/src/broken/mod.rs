@@ -7,6 +7,7 @@
 mod abort;
 mod cancel;
 mod close;
+mod delivery;
 mod fd;
 mod leaves;
 mod naive;
@@ -120,6 +121,7 @@ pub fn all() -> Vec<Broken> {
         cancel::all,
         shutdown::all,
         close::all,
+        delivery::all,
         abort::all,
         switch::all,
         tasks::all,

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use flow_core::memory::{MemoryError, MemoryFlow};
-use flow_core::{Bytes, CloseOp, Flow, FlushOp, Place, ReadOp, ShutdownOp, WriteError, WriteOp};
+use flow_core::{
+    Bytes, CloseOp, Delivered, Flow, FlushOp, Place, ReadOp, ShutdownOp, WriteError, WriteOp,
+};
 
 use super::Broken;
 use crate::harness::{Harness, Link, Room};
@@ -29,6 +31,7 @@ pub(super) struct Spy {
     gone: AtomicBool,
     sent: AtomicUsize,
     asked: AtomicUsize,
+    received: AtomicUsize,
     moving: AtomicBool,
 }
 
@@ -56,6 +59,11 @@ impl Spy {
     /// How many bytes the peer asked for when it last received.
     pub(super) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes the peer has received.
+    pub(super) fn received(&self) -> usize {
+        self.received.load(Ordering::SeqCst)
     }
 
     /// Whether the peer is doing something just now.
@@ -154,6 +162,10 @@ pub(super) trait FlowFault: Default + 'static {
         inside.flow.abort();
     }
 
+    fn delivered(&self, inside: &Inside) -> Delivered {
+        inside.flow.delivered()
+    }
+
     fn release(&self, inside: Inside) {
         drop(inside);
     }
@@ -185,6 +197,10 @@ impl<X: FlowFault> Faulty<X> {
     }
 }
 
+#[deny(
+    clippy::missing_trait_methods,
+    reason = "a method that is not forwarded is lost"
+)]
 impl<X: FlowFault> Flow for Faulty<X> {
     type Error = MemoryError;
 
@@ -214,6 +230,10 @@ impl<X: FlowFault> Flow for Faulty<X> {
 
     fn abort(&self) {
         self.fault.abort(self.inside());
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.fault.delivered(self.inside())
     }
 }
 
@@ -248,11 +268,19 @@ impl Peer for SpyPeer {
 
     fn recv(&mut self, buf: &mut [u8]) -> Recv {
         self.spy.asked.store(buf.len(), Ordering::SeqCst);
-        self.tell(|peer| peer.recv(buf))
+        let met = self.tell(|peer| peer.recv(buf));
+        if let Recv::Data(count) = met {
+            self.spy.received.fetch_add(count, Ordering::SeqCst);
+        }
+        met
     }
 
     fn queued(&mut self) -> usize {
         self.peer.queued()
+    }
+
+    fn held(&self) -> usize {
+        self.peer.held()
     }
 
     fn end(&mut self) {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
 use flow_core::memory::{self, Memory as Wire, MemoryError};
-use flow_core::{Chunks, Engine, PeerEnd, Transport};
+use flow_core::{Chunks, Delivered, Engine, PeerEnd, Transport};
 
 use super::Broken;
 use super::over_memory::{DonePoll, ReadPoll};
@@ -21,6 +21,10 @@ pub(super) trait WireFault: Default + 'static {
         data: &mut Chunks,
     ) -> DonePoll {
         wire.poll_send(tx, cx, data)
+    }
+
+    fn delivered(&self, wire: &Wire) -> Delivered {
+        wire.delivered()
     }
 
     fn abort(&self, wire: &Wire, torn: bool) {
@@ -53,6 +57,10 @@ impl<X: WireFault> Transport for Bent<X> {
 
     fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
         self.wire.poll_peer_end(cx)
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.fault.delivered(&self.wire)
     }
 
     fn abort(&self, torn: bool) {

@@ -65,6 +65,10 @@ impl Harness for Completion {
             Need::Failing,
             "a socket fails in no way that could be provoked here",
         ),
+        (
+            Need::Delivery,
+            "nobody asks the kernel what the peer has read",
+        ),
         (Need::Allocated, "this binary does not count its heap"),
     ];
 

@@ -248,7 +248,8 @@ pub fn cancel_flush_shutdown_close<H: Harness>(case: &Case<H>) {
                     .finish_while(drain),
                 _ => case
                     .step("a second close", flow.close())
-                    .finish_while(drain),
+                    .finish_while(drain)
+                    .map(drop),
             };
             assert!(
                 result.is_ok(),

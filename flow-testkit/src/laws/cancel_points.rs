@@ -228,7 +228,10 @@ fn dropped_after<H: Harness>(
 }
 
 /// Whether it was dropped; if it was done, it must be `Ok`.
-fn ends_well<E: std::fmt::Debug>(what: &str, result: Option<Result<(), E>>) -> bool {
+fn ends_well<T: std::fmt::Debug, E: std::fmt::Debug>(
+    what: &str,
+    result: Option<Result<T, E>>,
+) -> bool {
     if let Some(result) = &result {
         assert!(result.is_ok(), "{what} failed: {result:?}");
     }

@@ -5,6 +5,7 @@ pub mod apart;
 pub mod cancel;
 pub mod cancel_points;
 pub mod close;
+pub mod delivery;
 pub mod fd;
 pub mod leaves;
 pub mod quiet;
@@ -93,6 +94,11 @@ macro_rules! with_laws {
             close close_completed_by_reset [];
             close close_dropped_is_still_closing [];
             close close_done_stays_done [];
+
+            delivery delivered_is_true [];
+            delivery delivered_is_known [Delivery];
+            delivery delivered_loss_is_remembered [Delivery];
+            delivery close_reports_delivery [Delivery];
 
             abort abort_fails_reads [];
             abort abort_closes_writing [];

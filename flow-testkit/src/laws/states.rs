@@ -221,16 +221,20 @@ fn ask<H: Harness>(
 }
 
 /// What the call answers, unless it should wait and does.
-fn told<H: Harness, C, E: Debug>(mut step: Step<'_, H, C>, expected: Answer, state: &str) -> Answer
+fn told<H: Harness, C, T: Debug, E: Debug>(
+    mut step: Step<'_, H, C>,
+    expected: Answer,
+    state: &str,
+) -> Answer
 where
-    C: Future<Output = Result<(), WriteError<E>>> + Unpin,
+    C: Future<Output = Result<T, WriteError<E>>> + Unpin,
 {
     if expected == Waits {
         step.still_waits(&format!("on a flow {state}"));
         return Waits;
     }
     match step.finish() {
-        Ok(()) => Done,
+        Ok(_) => Done,
         Err(WriteError::Closed) => Closed,
         Err(_) => Error,
     }

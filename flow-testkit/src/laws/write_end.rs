@@ -9,7 +9,10 @@ use crate::peer::{Peer, Recv};
 
 /// The result must be `Closed`.
 #[track_caller]
-pub(crate) fn expect_closed<E: std::fmt::Debug>(what: &str, result: Result<(), WriteError<E>>) {
+pub(crate) fn expect_closed<T: std::fmt::Debug, E: std::fmt::Debug>(
+    what: &str,
+    result: Result<T, WriteError<E>>,
+) {
     match result {
         Err(WriteError::Closed) => {}
         other => panic!("{what} gave {other:?} instead of `Closed`"),
@@ -136,7 +139,10 @@ pub fn write_failure_is_final<H: Harness>(case: &Case<H>) {
                 case.step("a shutdown", flow.shutdown(Shutdown::Write))
                     .finish(),
             ),
-            ("close", case.step("a close", flow.close()).finish()),
+            (
+                "close",
+                case.step("a close", flow.close()).finish().map(drop),
+            ),
         ];
         for (what, result) in results {
             assert!(

@@ -45,6 +45,10 @@ impl<const TCP: bool> Harness for Plain<TCP> {
                 "a Unix socket has no way to say that a stream was cut off",
             )
         },
+        (
+            Need::Delivery,
+            "nobody asks the kernel what the peer has read",
+        ),
         (Need::Switch, "a plain flow stays on one thread"),
         (Need::Threads, "a plain flow stays on one thread"),
         (Need::Allocated, "this binary does not count its heap"),

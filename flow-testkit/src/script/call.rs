@@ -75,8 +75,8 @@ pub(super) enum Pending<'f, F: Flow> {
     Close(Close<'f, F>),
 }
 
-fn done<E: fmt::Debug>(result: Result<(), WriteError<E>>) -> Answer {
-    Answer::Done(result.map_err(|e| match e {
+fn done<T, E: fmt::Debug>(result: Result<T, WriteError<E>>) -> Answer {
+    Answer::Done(result.map(drop).map_err(|e| match e {
         WriteError::Closed => Refusal::Closed,
         other => Refusal::Other(format!("{other:?}")),
     }))

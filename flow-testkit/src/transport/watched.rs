@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use flow_core::{Bytes, Chunks, PeerEnd, Transport, WriteError};
+use flow_core::{Bytes, Chunks, Delivered, PeerEnd, Transport, WriteError};
 
 /// The first rule that was broken.
 pub(super) type Complaint = Rc<RefCell<Option<(&'static str, &'static str)>>>;
@@ -146,6 +146,10 @@ impl<T: Transport> Transport for Watched<T> {
 
     fn owes(&self) -> bool {
         self.transport.owes()
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.transport.delivered()
     }
 
     fn half_close(&self) -> Result<(), T::Error> {

@@ -177,6 +177,7 @@ impl Harness for ThereAndBack {
         ),
         (Need::Descriptors, "there is no descriptor"),
         (Need::Failing, "flows in memory fail in no other way"),
+        (Need::Delivery, "nothing below says what the peer has read"),
         (Need::Runtime, "there is no runtime"),
         (Need::Allocated, "this binary does not count its heap"),
     ];

@@ -47,17 +47,20 @@ wired! {
     /// A connection over the loopback.
     Tcp = Over::Socket(Wires::Tcp), [
         (CleanLeave, "TCP resets when the peer leaves with input unread"),
+        (Delivery, "over TCP the peer's system takes what the peer has not read"),
     ];
     /// Two anonymous pipes.
     Pipe = Over::Pipes(Pipes::Anonymous), [
         (Reset, "a pipe loses nothing when the peer leaves"),
         (TornAbort, "a pipe has no reset"),
+        (Delivery, "a pipe is closed to end it, and nobody can ask it then"),
         (Descriptors, "the flow is over two descriptors, these laws hand it one"),
     ];
     /// Two FIFOs.
     Fifos = Over::Pipes(Pipes::Named), [
         (Reset, "a FIFO loses nothing when the peer leaves"),
         (TornAbort, "a FIFO has no reset"),
+        (Delivery, "a FIFO is closed to end it, and nobody can ask it then"),
         (Descriptors, "the flow is over two descriptors, these laws hand it one"),
     ];
 }

@@ -5,6 +5,7 @@
 
 mod cancel;
 mod close;
+mod delivery;
 mod end;
 mod fd;
 mod read;
@@ -21,6 +22,7 @@ pub(super) fn all() -> Vec<Broken> {
         cancel::all,
         shutdown::all,
         close::all,
+        delivery::all,
         end::all,
         tasks::all,
         fd::all,
