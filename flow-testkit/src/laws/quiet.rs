@@ -137,12 +137,16 @@ pub fn tasks_idle_is_idle<H: Harness>(case: &Case<H>) {
         "with input unread",
         "half closed by us",
         "after a cancelled read",
+        "with reading shut and input unread",
+        "after a cancelled close",
+        "closing",
         "closing with input unread",
+        "closing with reading shut",
     ] {
         let Link { flow, mut peer } = case.tight();
         let mut feed = feed_out();
         let mut steps: Vec<Box<dyn Parked + '_>> = vec![];
-        if !matches!(state, "half closed by us" | "closing with input unread") {
+        if !state.contains("clos") {
             steps.push(Box::new(case.park_taken(&flow, &mut feed)));
             let mut behind = case.step("a write in line", flow.write("x"));
             behind.park();
@@ -157,10 +161,7 @@ pub fn tasks_idle_is_idle<H: Harness>(case: &Case<H>) {
             }
             "with input unread" => case.send(&mut peer, &mut feed_in(), 10),
             "half closed by us" => {
-                let shut = case
-                    .step("a shutdown", flow.shutdown(Shutdown::Write))
-                    .finish();
-                assert!(shut.is_ok(), "shutdown failed");
+                shut(case, &flow, Shutdown::Write);
                 steps.push(Box::new(case.park_read(&flow)));
             }
             "after a cancelled read" => {
@@ -168,8 +169,20 @@ pub fn tasks_idle_is_idle<H: Harness>(case: &Case<H>) {
                 case.send(&mut peer, &mut feed_in(), 10);
                 drop(read);
             }
-            _ => {
+            "with reading shut and input unread" => {
+                shut(case, &flow, Shutdown::Read);
                 case.send(&mut peer, &mut feed_in(), 10);
+            }
+            "after a cancelled close" => {
+                steps.push(Box::new(case.park_read(&flow)));
+                case.step("a close", flow.close()).park();
+            }
+            _ => {
+                match state {
+                    "closing with reading shut" => shut(case, &flow, Shutdown::Read),
+                    "closing with input unread" => case.send(&mut peer, &mut feed_in(), 10),
+                    _ => steps.push(Box::new(case.park_read(&flow))),
+                }
                 let mut close = case.step("a close", flow.close());
                 close.park();
                 steps.push(Box::new(close));
@@ -191,6 +204,11 @@ pub fn tasks_idle_is_idle<H: Harness>(case: &Case<H>) {
             "a flow {state} woke parked calls {woken} times with nothing to do"
         );
     }
+}
+
+fn shut<H: Harness>(case: &Case<H>, flow: &H::Flow, how: Shutdown) {
+    let done = case.step("a shutdown", flow.shutdown(how)).finish();
+    assert!(done.is_ok(), "shutdown failed");
 }
 
 /// A parked call of any kind.

@@ -50,6 +50,17 @@ pub(super) fn all() -> Vec<Broken> {
             .narrower_than("SpinsAfterTheEnd"),
         flow::<SpinsHalfClosed>("tasks_idle_is_idle", "half closed by us woke")
             .narrower_than("SpinsAfterTheEnd"),
+        flow::<SpinsWithReadingShut>(
+            "tasks_idle_is_idle",
+            "with reading shut and input unread woke",
+        )
+        .narrower_than("SpinsAfterTheEnd"),
+        flow::<SpinsClosing>("tasks_idle_is_idle", "closing woke")
+            .narrower_than("SpinsAfterTheEnd"),
+        flow::<SpinsDiscarding>("tasks_idle_is_idle", "closing with reading shut woke")
+            .narrower_than("SpinsClosing"),
+        flow::<SpinsAfterACancelledClose>("tasks_idle_is_idle", "after a cancelled close woke")
+            .narrower_than("SpinsClosing"),
     ]
 }
 
@@ -347,5 +358,92 @@ impl FlowFault for SpinsHalfClosed {
     ) -> DonePoll {
         self.shut.set(op.how() == Shutdown::Write);
         inside.flow.poll_shutdown(cx, op)
+    }
+}
+
+/// Input that will never be read is an event that never ends (L3).
+#[derive(Default)]
+struct SpinsWithReadingShut {
+    shut: Cell<bool>,
+}
+
+impl FlowFault for SpinsWithReadingShut {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let result = inside.flow.poll_write(cx, op);
+        if result.is_pending() && self.shut.get() && inside.spy.sent() > 0 {
+            cx.waker().wake_by_ref();
+        }
+        result
+    }
+
+    fn poll_shutdown(
+        &self,
+        inside: &Inside,
+        cx: &mut Context<'_>,
+        op: &mut ShutdownOp,
+    ) -> DonePoll {
+        self.shut.set(op.how() == Shutdown::Read);
+        inside.flow.poll_shutdown(cx, op)
+    }
+}
+
+/// A close that waits for the peer asks again and again (L3).
+#[derive(Default)]
+struct SpinsClosing;
+
+impl FlowFault for SpinsClosing {
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        let result = inside.flow.poll_close(cx, op);
+        if result.is_pending() && inside.spy.sent() == 0 {
+            cx.waker().wake_by_ref();
+        }
+        result
+    }
+}
+
+/// A close that throws input away asks for more of it again and again (L3).
+#[derive(Default)]
+struct SpinsDiscarding {
+    shut: Cell<bool>,
+}
+
+impl FlowFault for SpinsDiscarding {
+    fn poll_shutdown(
+        &self,
+        inside: &Inside,
+        cx: &mut Context<'_>,
+        op: &mut ShutdownOp,
+    ) -> DonePoll {
+        self.shut.set(op.how() == Shutdown::Read);
+        inside.flow.poll_shutdown(cx, op)
+    }
+
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        let result = inside.flow.poll_close(cx, op);
+        if result.is_pending() && self.shut.get() {
+            cx.waker().wake_by_ref();
+        }
+        result
+    }
+}
+
+/// Interest in the peer's end stays when the close is dropped, and wakes whoever reads (L3).
+#[derive(Default)]
+struct SpinsAfterACancelledClose {
+    closed: Cell<bool>,
+}
+
+impl FlowFault for SpinsAfterACancelledClose {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let result = inside.flow.poll_read(cx, op);
+        if result.is_pending() && self.closed.get() {
+            cx.waker().wake_by_ref();
+        }
+        result
+    }
+
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        self.closed.set(true);
+        inside.flow.poll_close(cx, op)
     }
 }
