@@ -8,10 +8,10 @@ use std::task::Poll;
 use std::thread;
 
 use support::backend::{
-    ConnectErrorKind, ErrorKind, FdFlow, Flow as _, FlowExt as _, WriteError, connect, connect_tcp,
-    connect_unix, listen_tcp, listen_unix, socketpair,
+    ConnectErrorKind, ErrorKind, FdFlow, Flow as _, FlowExt as _, Shutdown, WriteError, connect,
+    connect_tcp, connect_unix, listen_tcp, listen_unix, socketpair,
 };
-use support::{Count, park, poll, put, rest, runtime};
+use support::{Count, KINDS, Kind, park, poll, put, rest, runtime};
 
 /// Polls once what needs no second time.
 fn now<T>(future: impl Future<Output = T>) -> T {
@@ -73,6 +73,15 @@ fn a_runtime_without_io_is_an_error() {
     runtime.block_on(async { nothing_works() });
 }
 
+/// A runtime of several threads.
+fn several() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_io()
+        .build()
+        .unwrap()
+}
+
 /// A flow, its peer, and the runtime they live on.
 fn living() -> (tokio::runtime::Runtime, FdFlow, UnixStream) {
     let runtime = runtime();
@@ -115,6 +124,170 @@ fn a_parked_close_ends_with_the_runtime() {
     // It can no longer be waited for; what matters is that nobody hangs.
     let polled = poll(&mut close, &Count::new());
     assert!(polled.is_ready(), "{polled:?}");
+}
+
+/// What waits when the runtime ends.
+#[derive(Clone, Copy, Debug)]
+enum Parked {
+    Read,
+    TakenWrite,
+    WriteInLine,
+    Flush,
+    Shutdown,
+    CloseThatFlushes,
+    CloseThatWaitsForThePeer,
+}
+
+const PARKED: [Parked; 7] = [
+    Parked::Read,
+    Parked::TakenWrite,
+    Parked::WriteInLine,
+    Parked::Flush,
+    Parked::Shutdown,
+    Parked::CloseThatFlushes,
+    Parked::CloseThatWaitsForThePeer,
+];
+
+type Call<'f> = Box<dyn Future<Output = Result<(), Option<ErrorKind>>> + Unpin + 'f>;
+
+/// Only the kind of the error; `None` is `Closed`.
+fn call<'f, T: 'f>(
+    call: impl Future<Output = Result<T, WriteError<support::backend::Error>>> + 'f,
+) -> Call<'f> {
+    Box::new(Box::pin(async {
+        match call.await {
+            Ok(_) => Ok(()),
+            Err(WriteError::Transport(e)) => Err(Some(e.kind())),
+            Err(_) => Err(None),
+        }
+    }))
+}
+
+impl Parked {
+    /// The calls that wait, the one in question last.
+    fn calls(self, flow: &FdFlow) -> Vec<Call<'_>> {
+        let read = || call(async { Ok(flow.read().await?) });
+        let taken = || call(flow.write(vec![0; 16 << 20]));
+        match self {
+            Self::Read => vec![read()],
+            Self::TakenWrite => vec![taken()],
+            Self::WriteInLine => vec![taken(), call(flow.write("x"))],
+            Self::Flush => vec![taken(), call(flow.flush())],
+            Self::Shutdown => vec![taken(), call(flow.shutdown(Shutdown::Write))],
+            Self::CloseThatFlushes => vec![taken(), call(flow.close())],
+            Self::CloseThatWaitsForThePeer => vec![call(flow.close())],
+        }
+    }
+}
+
+#[test]
+fn whatever_waits_ends_with_the_runtime_on_any_thread() {
+    for kind in KINDS {
+        for threads in [false, true] {
+            for elsewhere in [false, true] {
+                for parked in PARKED {
+                    let what = format!(
+                        "{} {parked:?}, several threads: {threads}, dropped elsewhere: {elsewhere}",
+                        kind.name
+                    );
+                    ends_with_the_runtime(kind, parked, threads, elsewhere, &what);
+                }
+            }
+        }
+    }
+}
+
+fn ends_with_the_runtime(kind: Kind, parked: Parked, threads: bool, elsewhere: bool, what: &str) {
+    let runtime = if threads { several() } else { runtime() };
+    let (ours, peer) = (kind.pair)();
+    let flow = runtime.block_on(async { ours.flow() });
+    let mut calls = parked.calls(&flow);
+    let counts: Vec<_> = calls.iter_mut().map(park).collect();
+    if elsewhere {
+        thread::spawn(move || drop(runtime)).join().unwrap();
+    } else {
+        drop(runtime);
+    }
+    // Whoever is woken is asked, and whom an answer wakes in turn, until all have theirs.
+    let mut waiting: Vec<_> = calls.iter_mut().zip(counts).enumerate().collect();
+    let mut ends = vec![];
+    while !waiting.is_empty() {
+        let woken = waiting.iter().position(|(_, (_, count))| count.get() > 0);
+        let Some(woken) = woken else {
+            let asleep: Vec<_> = waiting.iter().map(|(index, _)| index).collect();
+            panic!("{what}: nobody wakes the calls {asleep:?}");
+        };
+        let (index, (mut call, _)) = waiting.remove(woken);
+        let count = Count::new();
+        match poll(&mut call, &count) {
+            Poll::Ready(end) => ends.push((index, end)),
+            Poll::Pending => waiting.push((index, (call, count))),
+        }
+    }
+    for (index, end) in ends {
+        let is_close = matches!(
+            parked,
+            Parked::CloseThatFlushes | Parked::CloseThatWaitsForThePeer
+        );
+        let right = match end {
+            Err(Some(kind)) => kind == ErrorKind::RuntimeGone,
+            // What was not taken when the end came.
+            Err(None) => index > 0 || is_close,
+            Ok(()) => false,
+        };
+        assert!(right, "{what}: call {index} gave {end:?}");
+    }
+    drop(calls);
+    // The flow is of no use any more, and goes without trouble.
+    if elsewhere {
+        thread::spawn(move || drop(flow)).join().unwrap();
+    } else {
+        drop(flow);
+    }
+    // Cut off or ended: the peer is not left waiting.
+    _ = rest(&peer);
+}
+
+#[test]
+fn an_accept_and_a_connect_end_with_the_runtime() {
+    for elsewhere in [false, true] {
+        let drop_it = |runtime| {
+            if elsewhere {
+                thread::spawn(move || drop::<tokio::runtime::Runtime>(runtime))
+                    .join()
+                    .unwrap();
+            } else {
+                drop(runtime);
+            }
+        };
+        let runtime = runtime();
+        let listener = runtime.block_on(listen_tcp("127.0.0.1:0")).unwrap();
+        let path = std::env::temp_dir().join(format!("flow-accept-{}", std::process::id()));
+        let unix = runtime.block_on(async { listen_unix(&path) }).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (mut accept, mut other) = (Box::pin(listener.accept()), Box::pin(unix.accept()));
+        let counts = [park(&mut accept), park(&mut other)];
+        // Dropped first, and not asked to run again.
+        let connecting = {
+            let _inside = runtime.enter();
+            let mut connecting = Box::pin(connect_tcp(address));
+            let polled = poll(&mut connecting, &Count::new());
+            polled.is_pending().then_some(connecting)
+        };
+        drop_it(runtime);
+        assert!(counts.iter().all(|count| count.get() > 0), "not woken");
+        let error = now(&mut accept).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RuntimeGone);
+        let error = now(&mut other).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RuntimeGone);
+        if let Some(mut connecting) = connecting {
+            let error = now(&mut connecting).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::RuntimeGone);
+        }
+        drop((accept, other));
+        drop((listener, unix));
+        assert!(!path.exists(), "the path was left behind");
+    }
 }
 
 #[test]
@@ -164,12 +337,7 @@ fn a_flow_may_be_polled_outside_of_its_runtime() {
 
 #[test]
 fn a_flow_moves_between_threads() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_io()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    several().block_on(async {
         let (a, b) = socketpair().unwrap();
         let echo = tokio::spawn(async move {
             while let Some(chunk) = b.read().await? {

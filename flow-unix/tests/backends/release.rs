@@ -5,47 +5,16 @@
 use std::net::TcpListener;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::{Mutex, PoisonError};
 
 use crate::support;
 use crate::support::backend::{
     Flow as _, FlowExt as _, ListenErrorKind, Shutdown, Switch, connect, connect_tcp, listen_tcp,
     listen_unix, socketpair,
 };
-use crate::support::{finish, park, put, rest, run, settle, tcp};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-static ALONE: Mutex<()> = Mutex::new(());
-
-/// The descriptors of the process, by what they are.
-fn census() -> Vec<String> {
-    let names = std::fs::read_dir("/proc/self/fd").unwrap();
-    let paths = names.filter_map(|name| Some(name.ok()?.path()));
-    let mut all: Vec<_> = paths
-        .filter_map(|path| std::fs::read_link(path).ok())
-        .collect();
-    // The one that reads the list.
-    all.retain(|target| !target.ends_with("fd"));
-    let mut all: Vec<_> = all
-        .into_iter()
-        .map(|target| target.display().to_string())
-        .collect();
-    all.sort();
-    all
-}
-
-/// Runs a test alone, on a runtime that has made its own descriptors before, and finds no others afterwards.
-fn leaves_nothing(test: impl AsyncFnOnce()) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    run(async {
-        drop(socketpair().unwrap());
-        settle().await;
-        let before = census();
-        test().await;
-        settle().await;
-        assert_eq!(census(), before);
-    });
-}
+use crate::support::{
+    census, finish, leaves_nothing, out_of_descriptors, out_of_descriptors_but, park, put, rest,
+    settle, tcp,
+};
 
 #[test]
 fn drop_releases() {
@@ -215,26 +184,6 @@ fn a_flow_with_work_left_does_not_come_apart() {
         let error = UnixStream::try_from(flow).expect_err("TCP is not a Unix stream");
         drop(error.into_flow().expect("the flow comes back"));
     });
-}
-
-/// Runs with no descriptor left to be had.
-fn out_of_descriptors<T>(work: impl FnOnce() -> T) -> T {
-    out_of_descriptors_but(0, work)
-}
-
-/// Runs with that many descriptors left to be had, at most.
-fn out_of_descriptors_but<T>(left: u64, work: impl FnOnce() -> T) -> T {
-    let old = getrlimit(Resource::Nofile);
-    // The lowest free number is the first that must not be had.
-    let lowest = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
-    let none = Rlimit {
-        current: Some(lowest as u64 + left),
-        maximum: old.maximum,
-    };
-    setrlimit(Resource::Nofile, none).unwrap();
-    let result = work();
-    setrlimit(Resource::Nofile, old).unwrap();
-    result
 }
 
 #[test]

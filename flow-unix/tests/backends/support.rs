@@ -1,5 +1,7 @@
 //! Polling by hand, and bare peers, for the tests that every backend runs. `run` is the backend's own.
 
+mod alone;
+
 use std::fmt::Debug;
 use std::fs::File;
 use std::future::Future;
@@ -8,10 +10,15 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
+
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+
+pub(crate) use self::alone::*;
+use super::{backend, run};
 
 /// A hang is a failure.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(20);
@@ -103,31 +110,123 @@ pub(crate) fn tcp() -> (TcpStream, TcpStream) {
     (near, far)
 }
 
-/// A bare peer of either kind.
-pub(crate) struct Peer(File);
+/// What a flow is made of.
+pub(crate) enum Ends {
+    /// One descriptor for both directions.
+    One(OwnedFd),
+    /// One to read from, and one to write to.
+    Two(OwnedFd, OwnedFd),
+}
+
+impl Ends {
+    pub(crate) fn flow(self) -> backend::FdFlow {
+        match self {
+            Self::One(fd) => backend::connect(fd).unwrap(),
+            Self::Two(read, write) => backend::from_pair(read, write).unwrap(),
+        }
+    }
+
+    pub(crate) fn flow_with(self, switch: &backend::Switch) -> backend::FdFlow {
+        match self {
+            Self::One(fd) => backend::connect_with(fd, switch).unwrap(),
+            Self::Two(read, write) => backend::from_pair_with(read, write, switch).unwrap(),
+        }
+    }
+}
+
+/// A kind of descriptor that flows with two directions are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// For messages.
+    pub(crate) name: &'static str,
+    /// Connected ones, and their bare peer.
+    pub(crate) pair: fn() -> (Ends, Peer),
+}
+
+/// Every kind.
+pub(crate) const KINDS: [Kind; 3] = [
+    Kind {
+        name: "Unix",
+        pair: || {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            theirs.set_read_timeout(Some(WATCHDOG)).unwrap();
+            (Ends::One(ours.into()), Peer::new(theirs))
+        },
+    },
+    Kind {
+        name: "TCP",
+        pair: || {
+            let (ours, theirs) = tcp();
+            (Ends::One(ours.into()), Peer::new(theirs))
+        },
+    },
+    Kind {
+        name: "two pipes",
+        pair: || {
+            // As much as sockets hold.
+            let pipe = || {
+                let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+                fcntl_setpipe_size(&writer, 256 << 10).unwrap();
+                (reader, writer)
+            };
+            let ((ours_in, theirs_out), (theirs_in, ours_out)) = (pipe(), pipe());
+            let output = Mutex::new(Some(File::from(theirs_out)));
+            let peer = Peer {
+                input: File::from(theirs_in),
+                output: Some(output),
+            };
+            (Ends::Two(ours_in, ours_out), peer)
+        },
+    },
+];
+
+/// A bare peer of any kind.
+pub(crate) struct Peer {
+    input: File,
+    /// Where it does not write to what it reads from; `None` inside once it has ended.
+    output: Option<Mutex<Option<File>>>,
+}
 
 impl Peer {
+    /// A socket.
+    pub(crate) fn new(fd: impl Into<OwnedFd>) -> Self {
+        Self {
+            input: File::from(fd.into()),
+            output: None,
+        }
+    }
+
     /// Ends writing.
     pub(crate) fn end(&self) {
-        rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write).unwrap();
+        match &self.output {
+            None => rustix::net::shutdown(&self.input, rustix::net::Shutdown::Write).unwrap(),
+            Some(output) => drop(output.lock().unwrap().take()),
+        }
     }
 }
 
 impl AsFd for Peer {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.input.as_fd()
     }
 }
 
 impl Read for &Peer {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        (&self.0).read(buffer)
+        (&self.input).read(buffer)
     }
 }
 
 impl Write for &Peer {
     fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        (&self.0).write(data)
+        match &self.output {
+            None => (&self.input).write(data),
+            Some(output) => {
+                let output = output.lock().unwrap();
+                let mut output = output.as_ref().expect("the peer has ended");
+                output.write(data)
+            }
+        }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -135,15 +234,11 @@ impl Write for &Peer {
     }
 }
 
-/// A connected socket and its peer, of each kind.
+/// A connected socket of each kind, and its peer.
 pub(crate) fn pairs() -> [(OwnedFd, Peer); 2] {
     let (a, b) = UnixStream::pair().unwrap();
     let (c, d) = tcp();
-    let peer = |fd| Peer(File::from(fd));
-    [
-        (a.into(), peer(OwnedFd::from(b))),
-        (c.into(), peer(d.into())),
-    ]
+    [(a.into(), Peer::new(b)), (c.into(), Peer::new(d))]
 }
 
 /// Reads up to the end.
