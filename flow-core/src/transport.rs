@@ -88,6 +88,14 @@ pub trait Transport: Sized {
         Poll::Ready(PeerEnd::Unknown)
     }
 
+    /// Takes what has arrived and was not received yet into `rx`, where leaving it where it is could harm what was sent.
+    ///
+    /// Called when a close is about to be done because [`poll_peer_end`](Self::poll_peer_end) said that the peer has ended, so that no more comes than
+    /// is there. [`poll_recv`](Self::poll_recv) hands it out afterwards. By default nothing: most transports do no harm.
+    fn take_in(&self, rx: &mut Self::Rx) {
+        let _ = rx;
+    }
+
     /// Whether receiving left something to send (a pong, a key update): the engine then calls
     /// [`poll_send`](Self::poll_send) until this is false. Not asked after the end was signalled. May be called beside an abort.
     fn owes(&self) -> bool {

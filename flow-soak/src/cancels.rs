@@ -189,9 +189,9 @@ impl Peer {
 }
 
 /// Waits for a call while the peer receives.
-async fn drain<C, E>(mut call: C, peer: &mut Peer) -> Result<(), Failure>
+async fn drain<C, T, E>(mut call: C, peer: &mut Peer) -> Result<T, Failure>
 where
-    C: Future<Output = Result<(), E>> + Unpin,
+    C: Future<Output = Result<T, E>> + Unpin,
     Failure: From<E>,
 {
     poll_fn(|cx| {

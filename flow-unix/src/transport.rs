@@ -1,5 +1,6 @@
 //! The transport over a descriptor: what the engine asks, answered by system calls.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +61,8 @@ pub struct Rx<R: Readiness> {
     estimate: Estimate,
     /// What the pool reads, and for how much it was asked.
     job: Option<(Job<Result<Read, Errno>>, usize)>,
+    /// What a close has taken in.
+    taken_in: VecDeque<Result<Option<Bytes>, Error>>,
 }
 
 /// The state of sending of an [`FdTransport`].
@@ -244,6 +247,7 @@ impl<R: Readiness> FdTransport<R> {
             fresh: true,
             estimate: Estimate::default(),
             job: None,
+            taken_in: VecDeque::new(),
         };
         let tx = Tx {
             source: ends.write.clone(),
@@ -336,6 +340,20 @@ fn prepare(fd: BorrowedFd<'_>) {
     let _ = fd;
 }
 
+impl<R: Readiness> Rx<R> {
+    /// What receiving has shown of what became of the bytes that were sent.
+    fn note_receipts(&self, error: Option<&Error>) {
+        if let Some(source) = &self.source {
+            if self.estimate.met_a_cut() {
+                source.receipts().note_cut();
+            }
+            if let Some(e) = error {
+                source.receipts().note_error(e, source.kind());
+            }
+        }
+    }
+}
+
 /// The descriptors of a flow that is taken apart, which are not to be ended when it is dropped.
 pub(crate) fn keep<R: Readiness>(rx: &Rx<R>, tx: &Tx<R>) -> [Option<Arc<OwnedFd>>; 2] {
     [&rx.source, &tx.source].map(|source| source.as_ref().map(|source| source.keep()))
@@ -352,14 +370,10 @@ impl<R: Readiness> Transport for FdTransport<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Error>> {
         let received = self.receive(rx, cx);
-        if let Some(source) = &rx.source {
-            if rx.estimate.met_a_cut() {
-                source.receipts().note_cut();
-            }
-            if let Poll::Ready(Err(e)) = &received {
-                source.receipts().note_error(e, source.kind());
-            }
-        }
+        rx.note_receipts(match &received {
+            Poll::Ready(Err(e)) => Some(e),
+            _ => None,
+        });
         received
     }
 
@@ -461,6 +475,34 @@ impl<R: Readiness> Transport for FdTransport<R> {
         }
     }
 
+    /// The kernel answers input that nobody reads with a reset when the socket is closed, also where that is because the process exits.
+    fn take_in(&self, rx: &mut Rx<R>) {
+        let Some(source) = rx.source.clone() else {
+            return;
+        };
+        if !source.kind().is_socket() {
+            return;
+        }
+        loop {
+            let (fd, kind, way) = (source.fd(), source.kind(), source.way());
+            let next = match rx.estimate.attempt(fd, kind, way, &self.passing) {
+                Attempt::Maybe(Ok(Got::Chunk(next))) | Attempt::Drained(Ok(Got::Chunk(next))) => {
+                    Ok(next)
+                }
+                Attempt::Maybe(Err(e)) | Attempt::Drained(Err(e)) => Err(e),
+                // Sockets are never for the pool.
+                Attempt::WouldBlock | Attempt::Maybe(_) | Attempt::Drained(_) => return,
+            };
+            rx.note_receipts(next.as_ref().err());
+            let over = !matches!(next, Ok(Some(_)));
+            source.set_busy(true);
+            rx.taken_in.push_back(next);
+            if over {
+                return;
+            }
+        }
+    }
+
     fn half_close(&self) -> Result<(), Error> {
         match &self.ends().write {
             Some(source) if !source.kind().half_closes() => {
@@ -509,10 +551,15 @@ impl<R: Readiness> FdTransport<R> {
             fresh,
             estimate,
             job,
+            taken_in,
         } = rx;
         let Some(source) = source else {
             return Poll::Ready(Ok(None));
         };
+        if let Some(next) = taken_in.pop_front() {
+            source.set_busy(!taken_in.is_empty());
+            return Poll::Ready(next);
+        }
         loop {
             if let Some((under_way, room)) = job {
                 let answer = ready!(under_way.poll(cx));

@@ -10,6 +10,10 @@ use flow_testkit::fd::Wires;
 use flow_testkit::{Harness, Link, Need, Refused, Room, Suite};
 
 #[path = "../../../flow-unix/tests/backends/wired.rs"]
+#[allow(
+    clippy::duplicate_mod,
+    reason = "the flows of both backends are run by one program too"
+)]
 mod wired;
 use wired::{Fifos, Over, Pipe, Tcp, Unix, Wired};
 

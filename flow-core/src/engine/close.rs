@@ -95,7 +95,10 @@ impl<T: Transport> Inner<T> {
         let mut cx = Context::from_waker(&self.wakers.peer);
         match self.transport.poll_peer_end(&mut cx) {
             Poll::Pending => Ok(false),
-            Poll::Ready(PeerEnd::Ended) => Ok(true),
+            Poll::Ready(PeerEnd::Ended) => {
+                self.with_rx(|rx| rx.take_in(&self.transport));
+                Ok(true)
+            }
             Poll::Ready(PeerEnd::Unknown) if discarding => Ok(false),
             Poll::Ready(PeerEnd::Unknown) => {
                 self.lines.set(flag::READING_AHEAD);

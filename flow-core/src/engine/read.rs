@@ -72,6 +72,15 @@ impl<T: Transport> Receiving<T> {
         self.ahead.is_empty()
     }
 
+    /// The peer has ended: what is on the way is taken in.
+    pub(super) fn take_in(&mut self, transport: &T) {
+        if let Some(state) = &mut self.state
+            && self.end.is_none()
+        {
+            transport.take_in(state);
+        }
+    }
+
     /// Throws away what was read ahead.
     pub(super) fn forget_ahead(&mut self) {
         self.ahead_len = 0;

@@ -148,6 +148,10 @@ impl<T: Transport> Transport for Watched<T> {
         self.transport.owes()
     }
 
+    fn take_in(&self, rx: &mut Self::Rx) {
+        self.transport.take_in(&mut rx.state);
+    }
+
     fn delivered(&self) -> Delivered {
         self.transport.delivered()
     }

@@ -17,6 +17,10 @@ use flow_tokio::{
 use tokio::runtime::{Builder, Runtime};
 
 #[path = "../../../flow-unix/tests/backends/wired.rs"]
+#[allow(
+    clippy::duplicate_mod,
+    reason = "the flows of both backends are run by one program too"
+)]
 mod wired;
 use wired::{Fifos, Over, Pipe, Tcp, Unix, Wired};
 

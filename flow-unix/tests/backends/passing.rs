@@ -13,7 +13,7 @@ use rustix::net::{
 };
 
 use crate::support::backend::{FlowExt as _, WriteError, connect};
-use crate::support::{arrived, finish, park, pattern, run, settle, tcp};
+use crate::support::{arrived, finish, park, pattern, run, tcp, woken};
 
 fn link() -> (crate::support::backend::FdFlow, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
@@ -202,10 +202,9 @@ fn surplus_is_closed_and_no_byte_is_lost() {
             assert_eq!(reader.read(&mut [0]).unwrap(), 0);
             // What comes next is not stalled by that.
             let mut read = flow.read();
-            let woken = park(&mut read);
+            let waiting = park(&mut read);
             (&far).write_all(b"next").unwrap();
-            settle().await;
-            assert!(woken.get() > 0);
+            woken(&waiting).await;
             assert_eq!(
                 finish(&mut read).await.unwrap().as_deref(),
                 Some(&b"next"[..])

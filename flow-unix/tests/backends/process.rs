@@ -414,7 +414,6 @@ fn exit_right_after_close_loses_nothing_where_the_peer_has_ended() {
 }
 
 #[test]
-#[ignore = "known: the kernel answers input that a process leaves unread with a reset, over TCP before what was sent has arrived"]
 fn exit_right_after_close_with_input_unread_loses_nothing() {
     exits_right_after_close(Before::SendsAndEnds);
 }
