@@ -1,4 +1,7 @@
-//! The flows of this crate, for every law: in memory, boxed and wrapped twice, from async functions, and through futures-io and back.
+//! The flows of this crate, for every law: in memory, boxed and wrapped twice, over a transport that takes every liberty, from async
+//! functions, and through futures-io and back.
+
+mod granting;
 
 use std::marker::PhantomData;
 use std::mem::replace;
@@ -125,6 +128,21 @@ impl Made for WrappedTwice {
 
     fn attach(_flow: &Self::Flow, _switch: &Switch) -> Option<bool> {
         None
+    }
+}
+
+/// A transport that is ready with bytes left, and that owes something to be sent for what it receives.
+struct Granting;
+
+impl Made for Granting {
+    type Flow = Engine<granting::Granting>;
+
+    fn make(flow: MemoryFlow) -> Self::Flow {
+        granting::flow(flow)
+    }
+
+    fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
+        Some(flow.attach(switch).is_ok())
     }
 }
 
@@ -263,6 +281,7 @@ pub(crate) fn add_to(suite: Suite) -> Suite {
     let suite = suite
         .flow::<Over<InMemory>>("memory")
         .flow::<Over<WrappedTwice>>("memory/wrapped-twice")
+        .flow::<Over<Granting>>("memory/granting")
         .flow::<Over<AsyncFunctions>>("async-fns")
         .flow::<Over<Yielding>>("async-fns/yielding");
     #[cfg(feature = "futures-io")]

@@ -1,0 +1,123 @@
+//! A transport that takes every liberty that transports have: it sends little at a time, has to grant the peer leave for what it
+//! received before it receives more, lets others have their turn meanwhile, and cannot tell the peer's end in advance.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker, ready};
+
+use flow_core::memory::{Memory, MemoryError, MemoryFlow, Rx, Tx};
+use flow_core::{Bytes, Chunks, Engine, Parts, Transport, WriteError};
+
+/// How many bytes are sent when asked once.
+const PART: usize = 61;
+
+/// How often sending is asked until a grant has gone out.
+const ASKS: u32 = 2;
+
+/// Over the transport of flows in memory.
+pub(super) struct Granting {
+    inner: Memory,
+    /// How often sending is still to be asked for the grant that is owed.
+    owed: AtomicU32,
+    /// Sending has ended: nothing is granted any more, and nothing waits for it.
+    over: AtomicBool,
+    /// Waits for the grant to go out.
+    receiver: Mutex<Option<Waker>>,
+}
+
+pub(super) fn flow(inner: MemoryFlow) -> Engine<Granting> {
+    let parts = inner.into_parts();
+    let Parts { transport, rx, tx } = parts.expect("a fresh flow can be taken apart");
+    let granting = Granting {
+        inner: transport,
+        owed: AtomicU32::new(0),
+        over: AtomicBool::new(false),
+        receiver: Mutex::new(None),
+    };
+    Engine::new(granting, rx, tx)
+}
+
+impl Granting {
+    fn wake_receiver(&self) {
+        let waiting = self.receiver.lock().expect("no panic").take();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn end_sending(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.wake_receiver();
+    }
+
+    /// Sends the grant, if one is owed.
+    fn poll_grant(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.owes() {
+            if self.owed.fetch_sub(1, Ordering::SeqCst) > 1 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.wake_receiver();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Transport for Granting {
+    type Error = MemoryError;
+    type Rx = Rx;
+    type Tx = Tx;
+
+    fn poll_recv(
+        &self,
+        rx: &mut Rx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, MemoryError>> {
+        *self.receiver.lock().expect("no panic") = Some(cx.waker().clone());
+        if self.owes() {
+            return Poll::Pending;
+        }
+        let received = ready!(self.inner.poll_recv(rx, cx));
+        if let Ok(Some(_)) = received {
+            self.owed.store(ASKS, Ordering::SeqCst);
+        }
+        Poll::Ready(received)
+    }
+
+    fn poll_send(
+        &self,
+        tx: &mut Tx,
+        cx: &mut Context<'_>,
+        data: &mut Chunks,
+    ) -> Poll<Result<(), WriteError<MemoryError>>> {
+        ready!(self.poll_grant(cx));
+        let first = data.first();
+        let mut part = Chunks::from(Bytes::copy_from_slice(&first[..first.len().min(PART)]));
+        let whole = part.len();
+        let sent = self.inner.poll_send(tx, cx, &mut part);
+        data.advance(whole - part.len());
+        if let Poll::Ready(Err(_)) = sent {
+            self.end_sending();
+        }
+        sent
+    }
+
+    fn poll_finish(
+        &self,
+        tx: &mut Tx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError<MemoryError>>> {
+        self.end_sending();
+        self.inner.poll_finish(tx, cx)
+    }
+
+    fn owes(&self) -> bool {
+        self.owed.load(Ordering::SeqCst) > 0 && !self.over.load(Ordering::SeqCst)
+    }
+
+    fn abort(&self, torn: bool) {
+        self.inner.abort(torn);
+    }
+
+    fn is_closed(error: &MemoryError) -> bool {
+        Memory::is_closed(error)
+    }
+}
