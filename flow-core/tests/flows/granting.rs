@@ -1,18 +1,29 @@
-//! A transport that takes every liberty that transports have: it sends little at a time, has to grant the peer leave for what it
+//! A transport that takes every liberty that transports have: it moves little at a time, has to grant the peer leave for what it
 //! received before it receives more, lets others have their turn meanwhile, and cannot tell the peer's end in advance.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
-use flow_core::memory::{Memory, MemoryError, MemoryFlow, Rx, Tx};
+use flow_core::memory::{self, Memory, MemoryError, MemoryFlow, Tx};
 use flow_core::{Bytes, Chunks, Engine, Parts, Transport, WriteError};
 
-/// How many bytes are sent when asked once.
+/// How many bytes are moved when asked once.
 const PART: usize = 61;
 
+/// One in so many chunks has to be granted.
+const CHUNKS: u32 = 4;
+
 /// How often sending is asked until a grant has gone out.
-const ASKS: u32 = 2;
+const ASKS: u32 = 5;
+
+/// The state of receiving.
+pub(super) struct Rx {
+    inner: memory::Rx,
+    /// What is left of the latest chunk.
+    rest: Bytes,
+    chunks: u32,
+}
 
 /// Over the transport of flows in memory.
 pub(super) struct Granting {
@@ -33,6 +44,11 @@ pub(super) fn flow(inner: MemoryFlow) -> Engine<Granting> {
         owed: AtomicU32::new(0),
         over: AtomicBool::new(false),
         receiver: Mutex::new(None),
+    };
+    let rx = Rx {
+        inner: rx,
+        rest: Bytes::new(),
+        chunks: 0,
     };
     Engine::new(granting, rx, tx)
 }
@@ -71,15 +87,22 @@ impl Transport for Granting {
         rx: &mut Rx,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, MemoryError>> {
-        *self.receiver.lock().expect("no panic") = Some(cx.waker().clone());
-        if self.owes() {
-            return Poll::Pending;
+        if rx.rest.is_empty() {
+            *self.receiver.lock().expect("no panic") = Some(cx.waker().clone());
+            if self.owes() {
+                return Poll::Pending;
+            }
+            match ready!(self.inner.poll_recv(&mut rx.inner, cx)) {
+                Ok(Some(chunk)) => rx.rest = chunk,
+                end => return Poll::Ready(end),
+            }
+            if rx.chunks % CHUNKS == 0 {
+                self.owed.store(ASKS, Ordering::SeqCst);
+            }
+            rx.chunks = rx.chunks.wrapping_add(1);
         }
-        let received = ready!(self.inner.poll_recv(rx, cx));
-        if let Ok(Some(_)) = received {
-            self.owed.store(ASKS, Ordering::SeqCst);
-        }
-        Poll::Ready(received)
+        let part = rx.rest.split_to(rx.rest.len().min(PART));
+        Poll::Ready(Ok(Some(part)))
     }
 
     fn poll_send(

@@ -114,7 +114,7 @@ pub fn cancel_taken_write_is_whole<H: Harness>(case: &Case<H>) {
 
 /// Any later call drives it, a parked or later read included.
 pub fn cancel_taken_write_driven_by_read<H: Harness>(case: &Case<H>) {
-    for parked_before in [false, true] {
+    for (parked_before, told) in [(false, false), (true, false), (true, true)] {
         let Link { flow, mut peer } = case.tight();
         let (mut feed, mut tape) = (feed_out(), tape_out());
         let (mut back, mut answer) = (feed_in(), tape_in());
@@ -122,7 +122,13 @@ pub fn cancel_taken_write_driven_by_read<H: Harness>(case: &Case<H>) {
         if parked_before {
             read.park();
         }
-        drop(case.park_taken(&flow, &mut feed));
+        let taken = case.park_taken(&flow, &mut feed);
+        if told {
+            // There is room, of which the write is told, and it goes without having looked.
+            pull(&mut peer, &mut tape, 4096);
+            case.settle();
+        }
+        drop(taken);
         let whole = feed.at();
         // The peer answers when it has the whole, as a server does.
         let result = read.finish_while(|| {

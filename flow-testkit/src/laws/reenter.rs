@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use flow_core::{Bytes, Flow, FlushOp, ReadOp, WriteOp};
+use flow_core::{Bytes, CloseOp, Flow, FlushOp, ReadOp, Shutdown, ShutdownOp, WriteOp};
 
 use super::tasks::noop;
 use crate::case::Case;
 use crate::harness::{Harness, Link};
 use crate::moves::{MUCH, feed_in, feed_out, tape_in};
 use crate::peer::{Peer, Recv};
+use crate::step::YIELDS;
 
 thread_local! {
     /// What the wakers of this thread do. Taken out while it runs.
@@ -101,6 +102,7 @@ struct Reader<F> {
     flow: Rc<F>,
     op: Kept<ReadOp>,
     got: Kept<Vec<Bytes>>,
+    ended: Kept<bool>,
     missed: Arc<Missed>,
 }
 
@@ -110,6 +112,7 @@ impl<F> Clone for Reader<F> {
             flow: Rc::clone(&self.flow),
             op: Rc::clone(&self.op),
             got: Rc::clone(&self.got),
+            ended: Rc::clone(&self.ended),
             missed: Arc::clone(&self.missed),
         }
     }
@@ -121,6 +124,7 @@ impl<F: Flow> Reader<F> {
             flow: Rc::clone(flow),
             op: Kept::default(),
             got: Kept::default(),
+            ended: Kept::default(),
             missed: Arc::default(),
         }
     }
@@ -131,8 +135,10 @@ impl<F: Flow> Reader<F> {
             self.missed.wake_by_ref();
             return;
         };
-        if let Poll::Ready(Ok(Some(chunk))) = self.flow.poll_read(cx, &mut op) {
-            self.got.borrow_mut().push(chunk);
+        match self.flow.poll_read(cx, &mut op) {
+            Poll::Ready(Ok(Some(chunk))) => self.got.borrow_mut().push(chunk),
+            Poll::Ready(Ok(None)) => *self.ended.borrow_mut() = true,
+            Poll::Ready(Err(_)) | Poll::Pending => {}
         }
     }
 
@@ -167,6 +173,7 @@ pub fn tasks_wake_may_reenter<H: Harness>(case: &Case<H>) {
     polls_itself(case);
     drops_another(case);
     inside_a_drop(case);
+    inside_the_end(case);
     inside_an_abort(case);
 }
 
@@ -258,6 +265,34 @@ fn inside_a_drop<H: Harness>(case: &Case<H>) {
     case.read_up_to(&*heir.flow, &mut tape, feed.at());
 }
 
+/// A read that meets the peer's end wakes the one behind it, whose waker polls at once.
+fn inside_the_end<H: Harness>(case: &Case<H>) {
+    let Link { flow, mut peer } = case.link();
+    let first = Reader::new(&Rc::new(flow));
+    let heir = Reader::new(&first.flow);
+    let inner = heir.clone();
+    let reenter = Reenter::new(move || inner.poll_inside());
+    let waker = Waker::from(Arc::clone(&reenter));
+    case.at("a read whose waker is woken by the end");
+    case.harness().enter(|| {
+        first.poll_inside();
+        heir.poll(&mut Context::from_waker(&waker));
+    });
+    peer.end();
+    let ended = Rc::clone(&heir.ended);
+    case.wait(
+        "a read whose waker is woken by the end",
+        || *ended.borrow(),
+        || {
+            reenter.act_if_late();
+            case.harness().enter(|| {
+                let moved = first.poll_if_missed();
+                heir.poll_if_missed() || moved
+            })
+        },
+    );
+}
+
 /// An abort wakes a parked read and a parked write, whose wakers poll and abort again.
 fn inside_an_abort<H: Harness>(case: &Case<H>) {
     let Link { flow, peer: _peer } = case.tight();
@@ -326,8 +361,11 @@ impl Drop for DroppedBuffer {
 /// A waker or a buffer that the flow lets go of may use the flow while it is dropped.
 pub fn tasks_drop_may_reenter<H: Harness>(case: &Case<H>) {
     let _forget = Forget;
-    for how in ["sent", "cancelled", "aborted"] {
+    for how in ["sent", "cancelled", "aborted", "failed"] {
         buffer_reenters(case, how);
+    }
+    for closing in [false, true] {
+        discarded_buffer_reenters(case, closing);
     }
     wakers_reenter(case);
 }
@@ -364,6 +402,15 @@ fn buffer_reenters<H: Harness>(case: &Case<H>, how: &str) {
     assert!(begun.is_pending(), "a large write was done: {begun:?}");
     match how {
         "sent" => {}
+        "failed" => {
+            // By now it is the flow's, also where others had their turn first.
+            for _ in 0..=YIELDS {
+                let _ = case
+                    .harness()
+                    .enter(|| reader.flow.poll_write(&mut noop(), &mut write));
+            }
+            peer.vanish();
+        }
         "cancelled" => case.harness().enter(|| write = WriteOp::from(Bytes::new())),
         _ => case.harness().enter(|| {
             reader.flow.abort();
@@ -388,10 +435,40 @@ fn buffer_reenters<H: Harness>(case: &Case<H>, how: &str) {
         if done.is_ready() {
             write = WriteOp::from(Bytes::new());
         }
-        while let Recv::Data(_) = peer.recv(&mut buf) {}
+        while how != "failed" && matches!(peer.recv(&mut buf), Recv::Data(_)) {}
         case.harness().turn();
     }
     panic!("the buffer of a write that was {how} is not let go of");
+}
+
+/// What the other end wrote is let go of by `shutdown(Read)`, whether or not a close has read it ahead.
+fn discarded_buffer_reenters<H: Harness>(case: &Case<H>, closing: bool) {
+    const LEN: usize = 1000;
+    let (flow, other) = case.pair();
+    let reader = Reader::new(&Rc::new(flow));
+    let (reenter, ran) = uses(&reader);
+    let buffer = Bytes::from_owner(DroppedBuffer(Arc::clone(&reenter))).slice(..LEN);
+    case.at("input whose buffer uses the flow when it is dropped");
+    case.write(&other, buffer);
+    case.settle();
+    case.harness().enter(|| {
+        if closing {
+            let _ = reader.flow.poll_close(&mut noop(), &mut CloseOp::new());
+        }
+    });
+    for _ in 0..ROUNDS {
+        reenter.act_if_late();
+        if *ran.borrow() > 0 {
+            return;
+        }
+        case.harness().enter(|| {
+            let mut shutdown = ShutdownOp::new(Shutdown::Read);
+            let _ = reader.flow.poll_shutdown(&mut noop(), &mut shutdown);
+            let _ = reader.flow.poll_flush(&mut noop(), &mut FlushOp::new());
+        });
+        case.harness().turn();
+    }
+    panic!("the buffer of input that is discarded is not let go of");
 }
 
 /// Wakers are displaced by later polls, let go of with their calls, and by an abort.

@@ -192,6 +192,27 @@ pub fn shutdown_read_spares_writing<H: Harness>(case: &Case<H>) {
         "a write after shutdown(Read) failed: {result:?}"
     );
     case.receive_up_to(&mut peer, &mut tape, feed.at());
+
+    // A write that waits is a later call as well: it keeps input from piling up at a peer that sends before it reads.
+    let Link { flow, mut peer } = case.tight();
+    let (mut feed, mut tape) = (feed_out(), tape_out());
+    let mut late = feed_in();
+    shut(case, &flow, Shutdown::Read);
+    let mut write = case.step(
+        "a write that waits after shutdown(Read)",
+        flow.write(feed.next(MUCH)),
+    );
+    let result = write.finish_while(|| {
+        if late.at() < MUCH as u64 {
+            return push_up_to(&mut peer, &mut late, MUCH as u64);
+        }
+        pull(&mut peer, &mut tape, MUCH)
+    });
+    assert!(
+        result.is_ok(),
+        "a write that waited after shutdown(Read) failed: {result:?}"
+    );
+    case.receive_up_to(&mut peer, &mut tape, feed.at());
 }
 
 /// Each shutdown may be repeated.

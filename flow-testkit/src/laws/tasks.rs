@@ -102,6 +102,12 @@ pub fn tasks_served_in_order<H: Harness>(case: &Case<H>) {
                 "reader {index} was served before reader {turn}: {result:?}"
             );
         }
+        // Nor does whoever comes only now, though the one whose turn it is has been woken and has not asked yet.
+        let late = case.step("a read that comes late", flow.read()).poll();
+        assert!(
+            late.is_pending(),
+            "a read that came late was served before reader {turn}: {late:?}"
+        );
         match readers[turn].finish() {
             Ok(Some(chunk)) => {
                 let fault = IN.diagnose(turn as u64, &chunk);
