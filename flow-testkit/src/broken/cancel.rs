@@ -23,6 +23,10 @@ pub(super) fn all() -> Vec<Broken> {
             "a read that drives a dropped write is asleep",
         ),
         flow::<WakeDiesWithTheCall>(
+            "cancel_taken_write_driven_by_read",
+            "a read that drives a dropped write is asleep",
+        ),
+        flow::<WakeDiesWithTheCall>(
             "cancel_hands_the_wake_on",
             "the read behind a dropped one is asleep",
         ),

@@ -40,6 +40,11 @@ pub(super) fn all() -> Vec<Broken> {
             "a read after shutdown(Read) gave Ready(Ok(Some",
         )
         .narrower_than("IgnoresShutdownRead"),
+        flow::<ParkedWritesHearOfRoomOnly>(
+            "shutdown_read_spares_writing",
+            "a write that waits after shutdown(Read) is asleep",
+        )
+        .narrower_than("NeverDiscards"),
         flow::<WriteAfterReadFails>(
             "shutdown_twice_is_ok",
             "shutdown(Write) after shutdown(Read) gave Err",
@@ -294,5 +299,16 @@ impl FlowFault for ShutdownTakesTheSlot {
     ) -> DonePoll {
         self.shutting.store(true, Ordering::SeqCst);
         inside.flow.poll_shutdown(cx, op)
+    }
+}
+
+/// A write that waits is not told of input that is to be discarded.
+#[derive(Default)]
+struct ParkedWritesHearOfRoomOnly;
+
+impl FlowFault for ParkedWritesHearOfRoomOnly {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let waker = inside.deaf_unless(cx, |spy| spy.asked() > 0);
+        inside.flow.poll_write(&mut Context::from_waker(&waker), op)
     }
 }

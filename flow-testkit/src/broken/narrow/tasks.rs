@@ -42,6 +42,17 @@ pub(super) fn all() -> Vec<Broken> {
             "a close was done by being polled",
         )
         .narrower_than("PolledIsReady"),
+        flow::<LatecomersGoFirst>(
+            "tasks_served_in_order",
+            "a read that came late was served before reader",
+        )
+        .narrower_than("NoPlaceInLine"),
+        flow::<BorrowedAtTheEnd>("tasks_wake_may_reenter", "already borrowed")
+            .narrower_than("BorrowedWhileWaking"),
+        flow::<BorrowedWhileFailing>("tasks_drop_may_reenter", "already borrowed")
+            .narrower_than("BorrowedWhileDropping"),
+        flow::<BorrowedWhileDiscarding>("tasks_drop_may_reenter", "already mutably borrowed")
+            .narrower_than("BorrowedWhileDropping"),
         flow::<RoomWakesEveryWriter>("tasks_parked_are_quiet", "room for one write woke the 9")
             .narrower_than("WakesEverybody"),
         flow::<NeverYieldsWriting>("tasks_always_ready_yields", "129 writes in a row")
@@ -282,6 +293,76 @@ impl FlowFault for PolledCloseIsDone {
             return DONE;
         }
         inside.flow.poll_close(cx, op)
+    }
+}
+
+/// Whoever asks for the first time is taken for the one that was woken.
+#[derive(Default)]
+struct LatecomersGoFirst {
+    woken: RefCell<Option<Waker>>,
+}
+
+impl FlowFault for LatecomersGoFirst {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let mut woken = self.woken.borrow_mut();
+        if op.place().is_held() {
+            let result = inside.flow.poll_read(cx, op);
+            if result.is_pending() {
+                *woken = Some(cx.waker().clone());
+            }
+            return result;
+        }
+        let waker = woken.as_ref().unwrap_or(cx.waker());
+        inside.flow.poll_read(&mut Context::from_waker(waker), op)
+    }
+}
+
+/// Wakers run while the state is borrowed, if the peer has ended (K7).
+#[derive(Default)]
+struct BorrowedAtTheEnd {
+    state: RefCell<()>,
+}
+
+impl FlowFault for BorrowedAtTheEnd {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let _state = inside.spy.ended().then(|| self.state.borrow_mut());
+        inside.flow.poll_read(cx, op)
+    }
+}
+
+/// The rest of a write that fails is dropped while the state is borrowed (K7).
+#[derive(Default)]
+struct BorrowedWhileFailing {
+    state: RefCell<()>,
+}
+
+impl FlowFault for BorrowedWhileFailing {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let _state = inside.spy.gone().then(|| self.state.borrow_mut());
+        inside.flow.poll_write(cx, op)
+    }
+}
+
+/// Input that nobody will read is dropped while the state is borrowed (K7).
+#[derive(Default)]
+struct BorrowedWhileDiscarding {
+    state: RefCell<()>,
+}
+
+impl FlowFault for BorrowedWhileDiscarding {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let _state = self.state.borrow();
+        inside.flow.poll_write(cx, op)
+    }
+
+    fn poll_shutdown(
+        &self,
+        inside: &Inside,
+        cx: &mut Context<'_>,
+        op: &mut ShutdownOp,
+    ) -> DonePoll {
+        let _state = op.how().is_read().then(|| self.state.borrow_mut());
+        inside.flow.poll_shutdown(cx, op)
     }
 }
 
