@@ -160,18 +160,25 @@ type FromFns = AsyncFns<
 /// The flow by its calls, as functions that are asynchronous and no more.
 struct AsyncFunctions;
 
-/// Each call of `flow` begins with what `turn` makes.
+/// Each call of `flow` begins with what `turn` makes. Every other chunk is an empty one if `empty`: nothing, to whoever reads.
 fn from_fns<T: Future<Output = ()> + Send + 'static>(
     flow: MemoryFlow,
+    empty: bool,
     turn: fn() -> T,
 ) -> Engine<FromFns> {
     let receiving = Arc::new(flow);
     let (sending, ending) = (receiving.clone(), receiving.clone());
+    let mut odd = false;
     flow_core::from_async_fns(
         Box::new(move || {
             let flow = receiving.clone();
+            odd = !odd;
+            let is_empty = empty && odd;
             Box::pin(async move {
                 turn().await;
+                if is_empty {
+                    return Ok(Some(Bytes::new()));
+                }
                 flow.read().await
             })
         }),
@@ -197,7 +204,7 @@ impl Made for AsyncFunctions {
     const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
     fn make(flow: MemoryFlow) -> Self::Flow {
-        from_fns(flow, || std::future::ready(()))
+        from_fns(flow, false, || std::future::ready(()))
     }
 
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
@@ -205,7 +212,8 @@ impl Made for AsyncFunctions {
     }
 }
 
-/// Functions that let others have their turn first, as runtimes with a budget do: they wake at once, and answer pending.
+/// Functions that let others have their turn first, as runtimes with a budget do: they wake at once, and answer pending. And that
+/// receive nothing now and then.
 struct Yielding;
 
 impl Made for Yielding {
@@ -214,7 +222,7 @@ impl Made for Yielding {
     const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
     fn make(flow: MemoryFlow) -> Self::Flow {
-        from_fns(flow, || {
+        from_fns(flow, true, || {
             let mut asked = false;
             std::future::poll_fn(move |cx| {
                 if !replace(&mut asked, true) {
