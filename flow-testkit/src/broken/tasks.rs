@@ -124,14 +124,21 @@ impl Board {
     }
 }
 
+impl Board {
+    /// All who are there, and stay there.
+    pub(super) fn wake_all(&self) {
+        let wakers = self.0.lock().expect("not poisoned").clone();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
 impl Wake for Board {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let wakers = self.0.lock().expect("not poisoned").clone();
-        wakers.into_iter().for_each(Waker::wake);
+        self.wake_all();
     }
 }
 

@@ -1,5 +1,6 @@
 //! How seldom a flow may wake and be asked, and how often it must let others run.
 
+use std::future::Future;
 use std::task::{Context, Poll};
 
 use flow_core::{Flow, FlowExt, ReadOp, Shutdown, WriteOp};
@@ -9,8 +10,13 @@ use crate::harness::{Harness, Link};
 use crate::moves::{MUCH, feed_in, feed_out, pull, push, tape_in, tape_out};
 use crate::step::{Counter, Step};
 
+/// How many wakes for nothing are let pass, of any number of events.
+const FEW: usize = 20;
+
 /// A thousand parked operations are as quiet as one.
 pub fn tasks_parked_are_quiet<H: Harness>(case: &Case<H>) {
+    beside_the_other_direction(case);
+    beside_those_that_go(case);
     for many in [9, 1000] {
         let Link { flow, mut peer } = case.tight();
         let (mut feed, mut got) = (feed_in(), tape_in());
@@ -27,7 +33,7 @@ pub fn tasks_parked_are_quiet<H: Harness>(case: &Case<H>) {
         case.settle();
         let wakes = reads.iter().map(Step::wakes).sum::<usize>() - before;
         assert!(
-            wakes <= 20,
+            wakes <= FEW,
             "5 messages woke {many} parked reads {wakes} times"
         );
         let polls: usize = reads.iter().skip(5).map(Step::polls).max().unwrap_or(0);
@@ -59,8 +65,98 @@ pub fn tasks_parked_are_quiet<H: Harness>(case: &Case<H>) {
         }
         let wakes = writes.iter().map(Step::wakes).sum::<usize>() - before;
         assert!(
-            wakes <= 20,
+            wakes <= FEW,
             "room for one write woke the {many} behind it {wakes} times"
+        );
+    }
+}
+
+/// Polls a parked call again if it was woken; whether it was.
+fn ask<H: Harness, C>(step: &mut Step<'_, H, C>) -> bool
+where
+    C: Future<Output: std::fmt::Debug> + Unpin,
+{
+    let woken = step.is_woken();
+    if woken {
+        step.park();
+    }
+    woken
+}
+
+/// What comes in one direction is nothing to those who wait in the other, but where it leaves them something to do now and then.
+fn beside_the_other_direction<H: Harness>(case: &Case<H>) {
+    const EVENTS: usize = 100;
+    let Link { flow, mut peer } = case.tight();
+    let (mut out, mut seen) = (feed_out(), tape_out());
+    let (mut feed, mut got) = (feed_in(), tape_in());
+    let mut full = case.park_taken(&flow, &mut out);
+    let mut flush = case.step("a flush beside reads", flow.flush());
+    flush.park();
+    let mut wakes = 0;
+    for _ in 0..EVENTS {
+        let mut read = case.park_or_take(&flow, &mut got);
+        case.send(&mut peer, &mut feed, 1);
+        match read.finish() {
+            Ok(Some(chunk)) => got.check(&chunk),
+            other => panic!("a read beside a full flow got {other:?}"),
+        }
+        wakes += usize::from(ask(&mut full)) + usize::from(ask(&mut flush));
+    }
+    assert!(
+        wakes <= EVENTS * 3 / 4,
+        "{EVENTS} messages woke a write and a flush {wakes} times"
+    );
+    drop(flush);
+    let mut read = case.park_read(&flow);
+    let (mut rooms, mut wakes) = (0, 0);
+    while rooms < EVENTS && seen.at() + (MUCH as u64) / 2 < out.at() {
+        rooms += usize::from(pull(&mut peer, &mut seen, 4096));
+        case.settle();
+        ask(&mut full);
+        wakes += usize::from(ask(&mut read));
+    }
+    assert!(
+        wakes <= rooms * 3 / 4,
+        "room that came {rooms} times woke a read {wakes} times"
+    );
+}
+
+/// Whoever goes without having been woken leaves nothing to do to those who stay.
+fn beside_those_that_go<H: Harness>(case: &Case<H>) {
+    const MANY: usize = 100;
+    let Link { flow, peer: _peer } = case.tight();
+    let mut out = feed_out();
+    let mut full = case.park_taken(&flow, &mut out);
+    for reading in [false, true] {
+        let mut head = reading.then(|| case.park_read(&flow));
+        let reads: Vec<_> = (0..if reading { MANY } else { 0 })
+            .map(|_| case.park_read(&flow))
+            .collect();
+        let writes: Vec<_> = (0..MANY)
+            .map(|_| {
+                let mut write =
+                    case.step("one of many writes", flow.write("nobody shall see this"));
+                write.park();
+                write
+            })
+            .collect();
+        case.settle();
+        let mut wakes = 0;
+        let mut look = || {
+            wakes += usize::from(ask(&mut full));
+            wakes += usize::from(head.as_mut().is_some_and(ask));
+        };
+        for write in writes {
+            drop(write);
+            look();
+        }
+        for read in reads {
+            drop(read);
+            look();
+        }
+        assert!(
+            wakes <= FEW,
+            "calls that were dropped woke those that stay {wakes} times"
         );
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use flow_core::{Bytes, CloseOp, Flow, ReadOp, Shutdown, ShutdownOp, WriteOp};
+use flow_core::{Bytes, CloseOp, Flow, Leave, ReadOp, Shutdown, ShutdownOp, WriteOp};
 
 use crate::broken::Broken;
 use crate::broken::over_memory::{DONE, DonePoll, FlowFault, Inside, ReadPoll, flow};
@@ -54,6 +54,10 @@ pub(super) fn all() -> Vec<Broken> {
         flow::<BorrowedWhileDiscarding>("tasks_drop_may_reenter", "already mutably borrowed")
             .narrower_than("BorrowedWhileDropping"),
         flow::<RoomWakesEveryWriter>("tasks_parked_are_quiet", "room for one write woke the 9")
+            .narrower_than("WakesEverybody"),
+        flow::<InputWakesWriters>("tasks_parked_are_quiet", "messages woke a write")
+            .narrower_than("WakesEverybody"),
+        flow::<WhoGoesWakesReaders>("tasks_parked_are_quiet", "calls that were dropped woke")
             .narrower_than("WakesEverybody"),
         flow::<NeverYieldsWriting>("tasks_always_ready_yields", "129 writes in a row")
             .narrower_than("NeverYields"),
@@ -377,6 +381,59 @@ impl FlowFault for RoomWakesEveryWriter {
         self.board.post(cx.waker());
         let waker = Waker::from(Arc::clone(&self.board));
         inside.flow.poll_write(&mut Context::from_waker(&waker), op)
+    }
+}
+
+/// One event for both directions: input wakes whoever waits to write (K9).
+#[derive(Default)]
+struct InputWakesWriters {
+    board: Arc<Board>,
+}
+
+impl FlowFault for InputWakesWriters {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        self.board.post(cx.waker());
+        let waker = Waker::from(Arc::clone(&self.board));
+        inside.flow.poll_read(&mut Context::from_waker(&waker), op)
+    }
+
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        self.board.keep(cx.waker());
+        inside.flow.poll_write(cx, op)
+    }
+}
+
+/// A write that is dropped wakes all who read, for whatever it may have left to do (K9).
+#[derive(Default)]
+struct WhoGoesWakesReaders {
+    readers: Arc<Gone>,
+}
+
+#[derive(Default)]
+struct Gone(Board);
+
+impl Leave for Gone {
+    fn leave(&self, _: u64) {
+        self.0.wake_all();
+    }
+}
+
+impl FlowFault for WhoGoesWakesReaders {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let result = inside.flow.poll_read(cx, op);
+        if result.is_pending() {
+            self.readers.0.post(cx.waker());
+        }
+        result
+    }
+
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let result = inside.flow.poll_write(cx, op);
+        if result.is_pending() && !op.is_taken() {
+            // Its place is here now, and the good flow has forgotten it.
+            op.place().hold(Arc::<Gone>::clone(&self.readers), 0);
+        }
+        result
     }
 }
 
