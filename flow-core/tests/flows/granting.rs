@@ -96,7 +96,7 @@ impl Transport for Granting {
                 Ok(Some(chunk)) => rx.rest = chunk,
                 end => return Poll::Ready(end),
             }
-            if rx.chunks % CHUNKS == 0 {
+            if rx.chunks.is_multiple_of(CHUNKS) {
                 self.owed.store(ASKS, Ordering::SeqCst);
             }
             rx.chunks = rx.chunks.wrapping_add(1);
