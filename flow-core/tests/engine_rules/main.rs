@@ -5,6 +5,7 @@ mod discarding;
 mod foreign_code;
 mod handing_on;
 mod owed;
+mod parts;
 #[path = "../script/mod.rs"]
 mod script;
 #[path = "../step/mod.rs"]
