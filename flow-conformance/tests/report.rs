@@ -131,8 +131,12 @@ fn what_is_kept_passes_and_is_in_every_output() {
     assert_eq!(json["format"], 1);
     assert_eq!(json["passed"], true);
     let flows = json["flows"].as_array().expect("flows");
-    let names: Vec<_> = flows.iter().map(|flow| &flow["name"]).collect();
-    assert_eq!(names, ["memory", "memory/wrapped-twice"]);
+    let names: Vec<_> = flows
+        .iter()
+        .map(|flow| flow["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names[..2], ["memory", "memory/wrapped-twice"]);
+    assert!(names.iter().all(|name| name.starts_with("memory")));
     let results = json["results"].as_array().expect("results");
     assert_eq!(results.len(), names.len() * laws.len());
     assert_eq!(junit.test_suites.len(), names.len());
@@ -332,7 +336,7 @@ fn a_list_runs_nothing() {
         .expect("the program");
     assert!(output.status.success());
     let list = String::from_utf8(output.stdout).expect("text");
-    let flows = list.lines().filter(|line| line.starts_with("flow tokio/"));
+    let flows = list.lines().filter(|line| line.starts_with("flow tokio"));
     let laws = list.lines().filter(|line| line.starts_with("law switch_"));
     let (flows, laws) = (flows.count(), laws.count());
     assert!(flows > 1 && laws > 1);

@@ -364,3 +364,46 @@ fn a_flow_moves_between_threads() {
         echo.await.unwrap().unwrap();
     });
 }
+
+#[test]
+fn what_a_thread_was_to_do_ends_with_the_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    // The only thread of the pool is busy until it is let go.
+    let (let_go, busy) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || busy.recv());
+    let file = tempfile::tempfile().unwrap();
+    let inside = runtime.enter();
+    let waiting = connect(file.try_clone().unwrap()).unwrap();
+    let late = connect(tempfile::tempfile().unwrap()).unwrap();
+    drop(inside);
+    let mut write = waiting.write("perhaps");
+    let mut close = waiting.close();
+    let (writer, closer) = (park(&mut write), park(&mut close));
+    runtime.shutdown_background();
+    let_go.send(()).unwrap();
+    for (count, what) in [(&writer, "the write"), (&closer, "the close")] {
+        let begun = std::time::Instant::now();
+        while count.get() == 0 {
+            assert!(begun.elapsed() < support::WATCHDOG, "{what} is not woken");
+            thread::yield_now();
+        }
+    }
+    // The thread may still have come to it, and the answer says whether it has.
+    let written = file.metadata().unwrap().len();
+    match poll(&mut write, &writer) {
+        Poll::Ready(Ok(())) => assert_eq!(written, 7),
+        Poll::Ready(Err(WriteError::Transport(e))) => {
+            assert_eq!((e.kind(), written), (ErrorKind::RuntimeGone, 0));
+        }
+        other => panic!("{other:?}"),
+    }
+    waiting.abort();
+    // What comes now is not run any more.
+    match poll(&mut late.write("never"), &Count::new()) {
+        Poll::Ready(Err(WriteError::Transport(e))) => assert_eq!(e.kind(), ErrorKind::RuntimeGone),
+        other => panic!("{other:?}"),
+    }
+}
