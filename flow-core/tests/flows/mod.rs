@@ -137,6 +137,8 @@ struct Granting;
 impl Made for Granting {
     type Flow = Engine<granting::Granting>;
 
+    const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
+
     fn make(flow: MemoryFlow) -> Self::Flow {
         granting::flow(flow)
     }
