@@ -53,20 +53,60 @@ fn is_pending() -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use rustix::io::write;
     use rustix::pipe::{PipeFlags, pipe_with};
 
     use super::*;
 
+    /// One at a time: a process that is being started has all descriptors for a moment, and so keeps a pipe from breaking.
+    pub(crate) fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Blocks the signal for this thread.
+    pub(crate) fn block() {
+        let set = sigpipe();
+        // SAFETY: the set is ours and only read.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
+    }
+
+    pub(crate) fn is_blocked() -> bool {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: without a new set the call fills `set` in with the present one, which `sigismember` then reads.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), set.as_mut_ptr());
+            libc::sigismember(set.as_ptr(), libc::SIGPIPE) == 1
+        }
+    }
+
+    pub(crate) fn is_raised() -> bool {
+        is_pending()
+    }
+
+    /// Raises the signal for this thread, which is to have it blocked.
+    pub(crate) fn raise() {
+        // SAFETY: a valid signal for the thread itself.
+        unsafe { libc::raise(libc::SIGPIPE) };
+    }
+
+    /// Has the signal kill the process, as it does unless somebody has it ignored.
+    pub(crate) fn restore_default() {
+        // SAFETY: no handler is installed, so that nothing runs in one.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    }
+
     /// A thread of its own with the signal blocked sees whether it was left pending: the disposition of the test's process does not matter, because
     /// a blocked signal is not thrown away.
     #[test]
     fn the_signal_is_taken_away() {
+        let _alone = alone();
         let pending = std::thread::spawn(|| {
-            let set = sigpipe();
-            // SAFETY: as above.
-            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
+            block();
             let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
             drop(reader);
             let result = with_sigpipe_held_back(|| write(&writer, b"x"));
