@@ -102,9 +102,9 @@ pub fn from_pair_with(
 
 /// One flow that reads standard input and writes standard output, whatever they are: a terminal, pipes, files, a socket.
 ///
-/// Each direction ends as its own kind does. Where closing is what ends it (a pipe), descriptor 0 or 1 of the process is replaced by
-/// `/dev/null` when the flow ends that direction: the peer would otherwise see no end before the process exits, and what is printed afterwards goes
-/// nowhere. If standard error is the same pipe (`2>&1`), that keeps it open.
+/// Each direction ends as its own kind does. When the flow ends a pipe or a socket, descriptor 0 or 1 of the process is replaced by
+/// `/dev/null`: the peer of a pipe would otherwise see no end before the process exits, and printing to a socket would fail. What is printed
+/// afterwards goes nowhere. If standard error is the same pipe (`2>&1`), that keeps it open; if it is the same socket, printing to it fails.
 ///
 /// # Errors
 ///

@@ -212,6 +212,15 @@ impl<R: Readiness> Source<R> {
     }
 }
 
+impl<R> Source<R> {
+    /// The process's own descriptor that this one stands for, if any, is over as well.
+    pub(crate) fn let_go_of_standard(&self) {
+        if let Some(standard) = self.standard {
+            standard.let_go(self.fd.as_fd());
+        }
+    }
+}
+
 impl<R> Drop for Source<R> {
     fn drop(&mut self) {
         if self.silent.load(Ordering::Relaxed) {
@@ -220,9 +229,7 @@ impl<R> Drop for Source<R> {
         if self.kind.is_socket() {
             release::before_closing(self.fd.as_fd(), self.kind);
         }
-        if let Some(standard) = self.standard {
-            standard.let_go(self.fd.as_fd());
-        }
+        self.let_go_of_standard();
     }
 }
 

@@ -14,9 +14,10 @@ use crate::{Error, FdEngine, FdTransport, Readiness};
 
 /// One flow that reads standard input and writes standard output.
 ///
-/// Each direction is what it is on its own: a terminal, a pipe, a file, a socket. The flow has descriptors of its own for them. Where closing
-/// is what ends a direction (a pipe), descriptor 0 or 1 of the process is replaced by `/dev/null` when the flow ends it, because the peer would
-/// otherwise see no end before the process exits; what is printed afterwards goes nowhere. A pipe that is also standard error stays open there.
+/// Each direction is what it is on its own: a terminal, a pipe, a file, a socket. The flow has descriptors of its own for them. When the flow ends
+/// a pipe or a socket, descriptor 0 or 1 of the process is replaced by `/dev/null`: the peer of a pipe would otherwise see no end before the
+/// process exits, and printing to a socket would fail. What is printed afterwards goes nowhere. A pipe that is also standard error stays open
+/// there; printing to standard error fails where it is the same socket.
 ///
 /// # Errors
 ///
@@ -54,13 +55,14 @@ impl Standard {
         }
     }
 
-    /// Replaces the process's descriptor, if it is still the same file and closing is what ends it.
+    /// Replaces the process's descriptor, if it is still the same file: a pipe ends only when it is closed, and writing to a socket that was shut
+    /// down fails, or kills.
     pub(crate) fn let_go(self, ours: BorrowedFd<'_>) {
         let theirs = match self {
             Self::Input => stdin(),
             Self::Output => stdout(),
         };
-        if is_pipe(ours) && is_same(ours, theirs) {
+        if is_pipe_or_socket(ours) && is_same(ours, theirs) {
             _ = null().and_then(|null| match self {
                 Self::Input => dup2_stdin(null),
                 Self::Output => dup2_stdout(null),
@@ -69,10 +71,11 @@ impl Standard {
     }
 }
 
-fn is_pipe(fd: BorrowedFd<'_>) -> bool {
+fn is_pipe_or_socket(fd: BorrowedFd<'_>) -> bool {
     use rustix::fs::FileType;
 
-    fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
+    let kind = fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    matches!(kind, Ok(FileType::Fifo | FileType::Socket))
 }
 
 fn is_same(ours: BorrowedFd<'_>, theirs: BorrowedFd<'_>) -> bool {

@@ -441,6 +441,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
                 match rustix::net::shutdown(source.fd(), rustix::net::Shutdown::Write) {
                     Ok(()) => {
                         source.receipts().note_end();
+                        source.let_go_of_standard();
                         Ok(())
                     }
                     // The connection is gone: was anything under way?
