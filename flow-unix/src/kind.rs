@@ -2,13 +2,14 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
+use rustix::event::PollFlags;
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, getpeername, getsockname, sockopt};
 use rustix::termios::isatty;
 
 use crate::error::Doing;
-use crate::{ConnectError, ConnectErrorKind, Error};
+use crate::{ConnectError, ConnectErrorKind, Error, way};
 
 /// The kinds of descriptor that differ in how they end, fail and are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +97,11 @@ impl Kind {
     /// Whether this error is how the kind says that the other side has gone.
     pub(crate) fn hangs_up_by(self, errno: Errno) -> bool {
         errno == Errno::IO && matches!(self, Self::Terminal | Self::Master)
+    }
+
+    /// Whether bytes would be accepted that nobody will get: the slave's side is gone, and the master takes them until its buffer is full, for ever.
+    pub(crate) fn takes_bytes_for_nobody(self, fd: BorrowedFd<'_>) -> bool {
+        self == Self::Master && way::is(fd, PollFlags::HUP)
     }
 
     /// What people call it.

@@ -87,6 +87,7 @@ impl Opened {
             && !(self.kind == Kind::Pipe && self.access.read && has_hung_up(&self.fd))
         {
             let original = std::mem::replace(&mut self.fd, fresh);
+            self.way = Way::Own;
             self.original = Some((original, flags));
         }
         self

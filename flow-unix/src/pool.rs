@@ -12,7 +12,7 @@ use rustix::io::{Errno, read, retry_on_intr};
 
 use crate::kind::Kind;
 use crate::source::Source;
-use crate::way::{Nothing, is};
+use crate::way::{Nothing, is, is_nonblocking};
 use crate::{Error, Readiness, pipe};
 
 /// A call under way. Dropping it lets go of what it will answer; the call itself goes on.
@@ -141,11 +141,19 @@ pub(crate) fn write_to<R: Readiness>(
     let (kind, watched) = (source.kind(), source.is_watched());
     Job::start::<R>(runtime, move || {
         while !data.is_empty() {
+            if kind.takes_bytes_for_nobody(fd.as_fd()) {
+                return Err(Errno::IO);
+            }
             let part = if watched {
                 if !is(fd.as_fd(), PollFlags::OUT | PollFlags::ERR | PollFlags::HUP) {
                     return Ok(data);
                 }
-                &data[..data.len().min(certain(kind))]
+                // Should the flag go meanwhile, this thread waits, which is what it is there for.
+                let most = match is_nonblocking(fd.as_fd()) {
+                    Ok(true) => data.len(),
+                    _ => certain(kind),
+                };
+                &data[..data.len().min(most)]
             } else {
                 &data[..]
             };

@@ -416,7 +416,12 @@ impl<R: Readiness> Transport for FdTransport<R> {
                 return Poll::Ready(Ok(()));
             } else {
                 let put = ready!(source.poll_io(Direction::Write, fresh, cx, || {
-                    send::attempt(source.fd(), source.way(), data, &self.passing)
+                    match source.kind() {
+                        kind if kind.takes_bytes_for_nobody(source.fd()) => {
+                            Attempt::Maybe(Err(Error::os(Doing::Send, Errno::IO)))
+                        }
+                        _ => send::attempt(source.fd(), source.way(), data, &self.passing),
+                    }
                 }));
                 match put.map_err(failed)? {
                     Put::Sent => return Poll::Ready(Ok(())),

@@ -23,7 +23,10 @@ pub(crate) enum Way {
     Socket,
     /// Calls with `RWF_NOWAIT`: the two ends of an anonymous pipe.
     NoWait,
-    /// Plain calls while `O_NONBLOCK` is set, which is asked for each time; otherwise the pool makes them, once the descriptor is ready.
+    /// Plain calls on an open file of our own, where `O_NONBLOCK` is set; should somebody have cleared it nevertheless, as `Plain`.
+    Own,
+    /// Plain calls on an open file that others may change at any moment: a read while `O_NONBLOCK` is set and something is there, so that it takes
+    /// two others at once to block it; all else by the pool, once the descriptor is ready.
     Plain,
     /// Plain calls on devices that never wait.
     Inline,
@@ -68,8 +71,8 @@ impl Way {
                 Err(Errno::OPNOTSUPP) => Err(by_pool(fd, PollFlags::IN)),
                 result => Ok(result?),
             },
-            Self::Plain => {
-                unblocked(fd, PollFlags::IN)?;
+            Self::Own | Self::Plain => {
+                self.unblocked(fd, PollFlags::IN)?;
                 Ok(retry_on_intr(|| read(fd, &mut *buffer))?)
             }
             Self::Inline => inline(retry_on_intr(|| read(fd, &mut *buffer))),
@@ -85,8 +88,8 @@ impl Way {
             Self::Socket => {
                 retry_on_intr(|| recv(fd, spare_capacity(&mut buffer), RecvFlags::DONTWAIT))?;
             }
-            Self::Plain => {
-                unblocked(fd, PollFlags::IN)?;
+            Self::Own | Self::Plain => {
+                self.unblocked(fd, PollFlags::IN)?;
                 retry_on_intr(|| read(fd, spare_capacity(&mut buffer)))?;
             }
             Self::NoWait | Self::Inline | Self::File | Self::Pool => {
@@ -118,14 +121,31 @@ impl Way {
                 Err(Errno::OPNOTSUPP) => Err(by_pool(fd, PollFlags::OUT)),
                 result => Ok(result?),
             },
-            Self::Plain => {
-                unblocked(fd, PollFlags::OUT)?;
+            Self::Own => {
+                self.unblocked(fd, PollFlags::OUT)?;
                 Ok(pipe::write(fd, list)?)
             }
+            // However little is written, more than there is room for would block once the flag is gone.
+            Self::Plain => Err(by_pool(fd, PollFlags::OUT)),
             Self::Inline => inline(pipe::write(fd, list)),
             Self::File | Self::Pool => Err(Refusal::Blocks),
         }
     }
+
+    /// Whether a plain call does not block just now.
+    fn unblocked(self, fd: BorrowedFd<'_>, events: PollFlags) -> Result<(), Refusal> {
+        if !is_nonblocking(fd)? {
+            Err(by_pool(fd, events))
+        } else if self == Self::Plain && !is(fd, events | PollFlags::HUP | PollFlags::ERR) {
+            Err(Refusal::WouldBlock)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    Ok(fcntl_getfl(fd)?.contains(OFlags::NONBLOCK))
 }
 
 /// Without readiness to wait for, what would block is for the pool.
@@ -133,15 +153,6 @@ fn inline(result: Result<usize, Errno>) -> Result<usize, Refusal> {
     match result {
         Err(Errno::AGAIN | Errno::OPNOTSUPP) => Err(Refusal::Blocks),
         result => Ok(result?),
-    }
-}
-
-/// Whether a plain call does not block just now.
-fn unblocked(fd: BorrowedFd<'_>, events: PollFlags) -> Result<(), Refusal> {
-    if fcntl_getfl(fd)?.contains(OFlags::NONBLOCK) {
-        Ok(())
-    } else {
-        Err(by_pool(fd, events))
     }
 }
 
