@@ -1,0 +1,135 @@
+//! Whom close waits for, and errors that stay what they are.
+
+use rustix::io::Errno;
+
+use super::kinds::{Kind, Output, TheirEnd};
+use super::law::{Law, unless};
+use super::lies::Lie;
+use super::steps::{closed, finish, gather, joined, park, same, stuck, until, woken};
+use crate::support::backend::{Flow as _, FlowExt as _, Shutdown, WriteError};
+use crate::support::{pattern, run, settle};
+
+pub(crate) const LAWS: &[Law] = &[
+    Law {
+        name: "close_waits_for_their_end",
+        promise: "close is done when the far end has ended, not before, although input is unread; that stays readable.",
+        not_for: |kind| unless(kind.close_waits(), "nobody's end is to be waited for"),
+        run: close_waits,
+        broken: &[
+            (Lie::CloseSaysOk, "unix"),
+            (Lie::CloseSaysOk, "pipe-reader"),
+            (Lie::CloseIsNeverDone, "two-pipes"),
+        ],
+    },
+    Law {
+        name: "close_waits_for_nobody",
+        promise: "Where there is no end to wait for, close is done when all is out, while whoever may be there stays.",
+        not_for: |kind| unless(!kind.close_waits(), "there is an end to wait for"),
+        run: close_waits_for_nobody,
+        broken: &[
+            (Lie::CloseIsNeverDone, "pipe-writer"),
+            (Lie::CloseIsNeverDone, "dev-null"),
+            (Lie::CloseSaysOk, "file-write"),
+        ],
+    },
+    Law {
+        name: "abort_ends_a_parked_close",
+        promise: "abort ends a close that waits for the far end.",
+        not_for: |kind| unless(kind.close_waits(), "a close waits for nobody"),
+        run: abort_ends_close,
+        broken: &[(Lie::AbortDoesNothing, "fifo-reader")],
+    },
+    Law {
+        name: "errors_keep_their_identity",
+        promise: "No room on the device is said as what it is, each time; close says it too.",
+        not_for: |kind| {
+            unless(
+                kind.output == Output::Refused,
+                "no error of its own can be provoked",
+            )
+        },
+        run: errors,
+        broken: &[
+            (Lie::ErrorsAreClosed, "dev-full"),
+            (Lie::CloseSaysOk, "dev-full"),
+        ],
+    },
+];
+
+fn close_waits(kind: &Kind) {
+    run(async {
+        let (flow, mut far) = kind.link();
+        far.send(b"unread");
+        let mut close = flow.close();
+        let closer = park(&mut close);
+        settle().await;
+        // Whatever it is woken for, it is not done.
+        let closer = match closer.get() {
+            0 => closer,
+            _ => park(&mut close),
+        };
+        far.send(b" input");
+        settle().await;
+        far.end();
+        woken(&closer).await;
+        finish(&mut close).await.unwrap();
+        same(&gather(&flow, 12).await, b"unread input");
+        assert_eq!(finish(&mut flow.read()).await.unwrap(), None);
+        finish(&mut flow.close()).await.unwrap();
+    });
+}
+
+fn close_waits_for_nobody(kind: &Kind) {
+    run(async {
+        let (flow, far) = kind.link();
+        let mut sent = vec![];
+        let mut receiving = None;
+        if kind.writes() {
+            let (write, _, written) = stuck(kind, &flow);
+            assert!(write.is_taken());
+            receiving = kind.waits_to_write().then(|| far.receiving(written.len()));
+            sent = written;
+        }
+        finish(&mut flow.close()).await.unwrap();
+        if kind.writes() {
+            let receiving = receiving.unwrap_or_else(|| far.receiving(0));
+            same(&joined("all has come", receiving).await, &sent);
+        }
+        closed(finish(&mut flow.write("more")).await);
+        finish(&mut flow.close()).await.unwrap();
+        if kind.reads() && kind.their_end == TheirEnd::Stored {
+            far.send(b"stays readable");
+            same(&gather(&flow, 14).await, b"stays readable");
+        }
+    });
+}
+
+fn abort_ends_close(kind: &Kind) {
+    run(async {
+        let (flow, far) = kind.link();
+        let mut close = flow.close();
+        let closer = park(&mut close);
+        flow.abort();
+        woken(&closer).await;
+        closed(finish(&mut close).await);
+        until("the abort is seen", || far.sees_the_end()).await;
+    });
+}
+
+fn errors(kind: &Kind) {
+    run(async {
+        let (flow, _far) = kind.link();
+        let no_room = |result| match result {
+            Err(WriteError::Transport(e)) => {
+                let e: crate::support::backend::Error = e;
+                assert_eq!(e.raw_os_error(), Some(Errno::NOSPC.raw_os_error()));
+            }
+            other => panic!("{other:?}"),
+        };
+        no_room(finish(&mut flow.write("x")).await);
+        no_room(finish(&mut flow.write(pattern(1 << 20))).await);
+        no_room(finish(&mut flow.flush()).await);
+        no_room(finish(&mut flow.shutdown(Shutdown::Write)).await);
+        no_room(finish(&mut flow.close()).await.map(drop));
+    });
+}

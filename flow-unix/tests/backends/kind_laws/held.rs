@@ -1,0 +1,235 @@
+//! What a flow holds of the process: descriptors that are released once and that no child gets, and nobody's attention while nothing happens.
+
+use std::collections::BTreeMap;
+use std::fs::{File, read_dir, read_link};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use super::cases::patience;
+use super::kinds::{KINDS, Kind, Near, OurEnd, TheirEnd};
+use super::law::{Law, unless};
+use super::lies::{Lie, Subject};
+use super::steps::{finish, park, stuck, to_the_end};
+use crate::support::backend::{Flow as _, FlowExt as _, Shutdown};
+use crate::support::{Count, poll, run, settle, status};
+
+pub(crate) const LAWS: &[Law] = &[
+    Law {
+        name: "descriptors_are_released_once",
+        promise: "However a flow ends, nothing of it stays open, and what gets its numbers then stays open.",
+        not_for: |_| None,
+        run: released_once,
+        broken: &[
+            (Lie::LeaksDescriptor, "unix"),
+            (Lie::LeaksDescriptor, "file-read"),
+            (Lie::LeaksDescriptor, "fifo-reader"),
+        ],
+    },
+    Law {
+        name: "everything_made_is_close_on_exec",
+        promise: "No descriptor that a flow makes, at connect or later, is inherited by a child.",
+        not_for: |_| None,
+        run: close_on_exec,
+        broken: &[(Lie::Inherits, "fifo-reader"), (Lie::Inherits, "file-read")],
+    },
+    Law {
+        name: "given_back_as_it_came",
+        promise: "A flow is taken apart into descriptors of the same files, with their flags, and nobody sees an end.",
+        not_for: |_| None,
+        run: given_back,
+        broken: &[
+            (Lie::ChangesFlags, "pipe-reader"),
+            (Lie::ChangesFlags, "pty-slave"),
+        ],
+    },
+    Law {
+        name: "idle_wakes_nobody",
+        promise: "While nothing happens nobody is woken: open, after our end, after theirs, closing.",
+        not_for: |kind| unless(kind.has_far_end(), "nothing waits"),
+        run: idle,
+        broken: &[
+            (Lie::WakesIdle, "unix"),
+            (Lie::WakesIdle, "pty-master"),
+            (Lie::WakesIdle, "pipe-writer"),
+        ],
+    },
+];
+
+/// What is open, by number.
+fn open() -> BTreeMap<i32, String> {
+    let entries = read_dir("/proc/self/fd").unwrap();
+    let number = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        // The listing's own descriptor is gone by now.
+        let target = read_link(entry.path()).ok()?;
+        Some((number, target.display().to_string()))
+    };
+    let all: Vec<_> = entries.collect();
+    let all = all.into_iter().filter_map(number);
+    all.filter(|(_, target)| !target.starts_with("/proc/"))
+        .collect()
+}
+
+/// Has whatever the runtime makes once made.
+async fn warm_up() {
+    let (flow, far) = KINDS[0].link();
+    park(&mut flow.read());
+    drop((flow, far));
+    settle().await;
+}
+
+fn use_it(flow: &Subject, kind: &Kind) {
+    if kind.reads() {
+        once(&mut flow.read());
+    }
+    if kind.writes() {
+        once(&mut flow.write(vec![0; 1 << 20]));
+    }
+}
+
+/// Polls once, whatever comes of it.
+fn once<F: Future + Unpin>(call: &mut F) {
+    let _ = poll(call, &Count::new());
+}
+
+fn released_once(kind: &Kind) {
+    run(async {
+        warm_up().await;
+        let before = open();
+        for way in 0..5 {
+            let (flow, far) = kind.link();
+            match way {
+                0 => {}
+                1 => use_it(&flow, kind),
+                2 => {
+                    use_it(&flow, kind);
+                    flow.abort();
+                }
+                3 => {
+                    let _ = finish(&mut flow.shutdown(Shutdown::Both)).await;
+                }
+                _ => {
+                    once(&mut flow.close());
+                }
+            }
+            drop(flow);
+            drop(far);
+            // A thread of the pool lets go when its call is over.
+            let begun = std::time::Instant::now();
+            while open() != before {
+                assert!(
+                    begun.elapsed() < patience(),
+                    "way {way}: {before:#?} became {:#?}",
+                    open()
+                );
+                settle().await;
+            }
+            // Strangers have the numbers now, and keep them.
+            let strangers: Vec<_> = (0..8).map(|_| File::open("/dev/null").unwrap()).collect();
+            let theirs = open();
+            settle().await;
+            assert_eq!(open(), theirs, "a stranger's descriptor was closed");
+            drop(strangers);
+        }
+    });
+}
+
+/// Those that a child would get.
+fn inherited() -> Vec<String> {
+    let is_inherited = |number: &i32| {
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}"));
+        let info = info.unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.map(|flags| u32::from_str_radix(flags.trim(), 8).unwrap());
+        flags.is_some_and(|flags| flags & rustix::fs::OFlags::CLOEXEC.bits() == 0)
+    };
+    let open = open().into_iter();
+    open.filter(|(number, _)| is_inherited(number))
+        .map(|(number, target)| format!("{number} {target}"))
+        .collect()
+}
+
+fn close_on_exec(kind: &Kind) {
+    run(async {
+        let before = inherited();
+        let (flow, far) = kind.link();
+        assert_eq!(inherited(), before, "made by connect");
+        use_it(&flow, kind);
+        assert_eq!(inherited(), before, "made by reading or writing");
+        once(&mut flow.close());
+        assert_eq!(inherited(), before, "made by close");
+        drop(far);
+    });
+}
+
+fn given_back(kind: &Kind) {
+    run(async {
+        let (near, far) = (kind.make)();
+        let same = |fd: &OwnedFd| {
+            let stat = rustix::fs::fstat(fd).unwrap();
+            (stat.st_dev, stat.st_ino, stat.st_rdev, status(fd.as_fd()))
+        };
+        let dups = near.dups();
+        let before: Vec<_> = dups.iter().map(same).collect();
+        drop(dups);
+        let is_pair = matches!(near, Near::Two(..));
+        let flow = near.connect().into_inner();
+        let back = match is_pair {
+            true => flow.into_fds().map(|(read, write)| vec![read, write]),
+            false => flow.into_fd().map(|fd| vec![fd]),
+        };
+        let back = back.expect("a flow that nobody has used");
+        assert_eq!(back.iter().map(same).collect::<Vec<_>>(), before);
+        if kind.has_far_end() {
+            settle().await;
+            assert!(!far.sees_the_end());
+        }
+    });
+}
+
+fn idle(kind: &Kind) {
+    run(async {
+        if kind.waits_to_read() {
+            let (flow, far) = kind.link();
+            quiet("a read of an open flow", &mut flow.read()).await;
+            if kind.our_end == OurEnd::Shown {
+                finish(&mut flow.shutdown(Shutdown::Write)).await.unwrap();
+                quiet("a read after our end", &mut flow.read()).await;
+            }
+            if kind.close_waits() {
+                quiet("a close", &mut flow.close()).await;
+            }
+            drop(far);
+        }
+        if kind.waits_to_write() {
+            let (flow, mut far) = kind.link();
+            let (mut write, _, _) = stuck(kind, &flow);
+            quiet("a write", &mut write).await;
+            if kind.their_end == TheirEnd::Said {
+                far.end();
+                assert_eq!(to_the_end(&flow).await, b"");
+                quiet("a write after their end", &mut write).await;
+                drop(write);
+                quiet("a flush after their end", &mut flow.flush()).await;
+            }
+        }
+    });
+}
+
+/// Lets events that were under way come, and then counts on none.
+async fn quiet<F>(what: &str, call: &mut F)
+where
+    F: Future<Output: std::fmt::Debug> + Unpin,
+{
+    let mut woken = 0;
+    for _ in 0..3 {
+        let count = park(call);
+        settle().await;
+        settle().await;
+        woken = count.get();
+        if woken == 0 {
+            return;
+        }
+    }
+    panic!("{what} is woken {woken} times though nothing happens");
+}
