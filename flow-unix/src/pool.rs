@@ -12,7 +12,7 @@ use rustix::io::{Errno, read, retry_on_intr};
 
 use crate::kind::Kind;
 use crate::source::Source;
-use crate::way::{Nothing, is, is_nonblocking};
+use crate::way::{Nothing, is};
 use crate::{Error, Readiness, pipe};
 
 /// A call under way. Dropping it lets go of what it will answer; the call itself goes on.
@@ -148,12 +148,8 @@ pub(crate) fn write_to<R: Readiness>(
                 if !is(fd.as_fd(), PollFlags::OUT | PollFlags::ERR | PollFlags::HUP) {
                     return Ok(data);
                 }
-                // Should the flag go meanwhile, this thread waits, which is what it is there for.
-                let most = match is_nonblocking(fd.as_fd()) {
-                    Ok(true) => data.len(),
-                    _ => certain(kind),
-                };
-                &data[..data.len().min(most)]
+                // Also where `O_NONBLOCK` is set: it may go meanwhile, and a thread that waits here would keep the runtime from ending.
+                &data[..data.len().min(certain(kind))]
             } else {
                 &data[..]
             };

@@ -144,7 +144,7 @@ impl Way {
     }
 }
 
-pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
     Ok(fcntl_getfl(fd)?.contains(OFlags::NONBLOCK))
 }
 
