@@ -3,7 +3,7 @@
 //! `O_NONBLOCK` belongs to the open file, which others may share, so it is neither changed nor relied on: each call says for itself that it does
 //! not wait, or it is made where the flag is ours or has just been looked at, or a thread of the blocking pool makes it.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
 use rustix::buffer::spare_capacity;
@@ -23,6 +23,10 @@ pub(crate) enum Way {
     Socket,
     /// Calls with `RWF_NOWAIT`: the two ends of an anonymous pipe.
     NoWait,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "no other system makes such files")
+    )]
     /// Plain calls on an open file of our own, where `O_NONBLOCK` is set; should somebody have cleared it nevertheless, as `Plain`.
     Own,
     /// Plain calls on an open file that others may change at any moment: a read while `O_NONBLOCK` is set and something is there, so that it takes
@@ -211,6 +215,8 @@ fn answers_nothing(fd: BorrowedFd<'_>) -> bool {
 
 #[cfg(target_os = "linux")]
 mod nowait {
+    use std::io::IoSliceMut;
+
     use rustix::io::{ReadWriteFlags, preadv2};
 
     use super::*;
