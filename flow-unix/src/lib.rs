@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg(unix)]
 
+mod connect;
 mod connect_error;
 mod convert;
 mod delivered;
@@ -30,6 +31,7 @@ mod stdio;
 mod transport;
 mod way;
 
+pub use crate::connect::{connect, connect_with, from_pair, from_pair_with};
 pub use crate::connect_error::{ConnectError, ConnectErrorKind};
 pub use crate::convert::{IntoStreamError, into_fd, into_fds, into_tcp_stream, into_unix_stream};
 pub use crate::dial::{connect_tcp, connect_unix};
@@ -41,6 +43,4 @@ pub use crate::passing::{MOST_FDS, WriteWithFds, receive_fds, take_fds, write_wi
 pub use crate::readiness::{Attempt, Direction, Interest, Readiness};
 pub use crate::socket::{socketpair, socketpair_with};
 pub use crate::stdio::stdio;
-pub use crate::transport::{
-    FdEngine, FdTransport, Rx, Tx, connect, connect_with, from_pair, from_pair_with,
-};
+pub use crate::transport::{FdEngine, FdTransport, Rx, Tx};
