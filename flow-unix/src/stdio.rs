@@ -36,7 +36,14 @@ pub fn stdio<R: Readiness>() -> Result<FdEngine<R>, Error> {
         Ok(source.standing_for(standard))
     };
     let read = half(stdin(), Standard::Input, Access::READ)?;
-    let write = half(stdout(), Standard::Output, Access::WRITE)?;
+    let write = match half(stdout(), Standard::Output, Access::WRITE) {
+        Ok(write) => write,
+        Err(e) => {
+            // The process's own stays as it is.
+            drop(read.into_fd());
+            return Err(e);
+        }
+    };
     Ok(FdTransport::of_two(runtime, read, write))
 }
 

@@ -16,7 +16,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use crate::support;
 use crate::support::backend::{
     ErrorKind, FdFlow, FlowExt as _, Switch, connect_tcp, connect_unix, listen_tcp, listen_unix,
-    listen_unix_replacing_stale, socketpair, socketpair_with,
+    listen_unix_replacing_stale, socketpair, socketpair_with, stdio,
 };
 use crate::support::{
     Ends, KINDS, Kind, Limited, Peer, WATCHDOG, again, alone, census, finish, leaves_nothing,
@@ -191,6 +191,32 @@ fn a_descriptor_that_is_there_needs_no_other() {
             drop(out_of_descriptors_but(0, || flow.into_fd()));
             assert_eq!(rest(&second.1).unwrap(), b"", "{}", kind.name);
         }
+    });
+}
+
+#[test]
+fn without_descriptors_standard_input_and_output_stay_as_they_are() {
+    use rustix::stdio::{dup2_stdin, stdin};
+
+    leaves_nothing(async || {
+        let saved = stdin().try_clone_to_owned().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        dup2_stdin(&reader).unwrap();
+        let inode = |fd: std::os::fd::BorrowedFd<'_>| rustix::fs::fstat(fd).unwrap().st_ino;
+        let told = [0, 1].map(|left| {
+            let error = out_of_descriptors_but(left, stdio).unwrap_err();
+            (told(&error), inode(stdin()) == inode(reader.as_fd()))
+        });
+        dup2_stdin(&saved).unwrap();
+        for ((told, same), which) in told.iter().zip(["input", "output"]) {
+            let words = format!("could not use standard {which}: ");
+            assert!(
+                told.starts_with(&words) && told.contains("(os error 24)"),
+                "{told}"
+            );
+            assert!(same, "standard input was replaced");
+        }
+        drop(writer);
     });
 }
 
