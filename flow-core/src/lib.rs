@@ -30,6 +30,8 @@ mod adapters;
 #[cfg(feature = "std")]
 mod async_fns;
 #[cfg(feature = "std")]
+pub mod combinators;
+#[cfg(feature = "std")]
 mod engine;
 #[cfg(feature = "std")]
 pub mod memory;

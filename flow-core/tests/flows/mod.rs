@@ -1,6 +1,7 @@
 //! The flows of this crate, for every law: in memory, boxed and wrapped twice, over a transport that takes every liberty, from async
-//! functions, and through futures-io and back.
+//! functions, through futures-io and back, and in each combinator.
 
+mod combinators;
 mod granting;
 
 use std::marker::PhantomData;
@@ -293,7 +294,16 @@ pub(crate) fn add_to(suite: Suite) -> Suite {
         .flow::<Over<WrappedTwice>>("memory/wrapped-twice")
         .flow::<Over<Granting>>("memory/granting")
         .flow::<Over<AsyncFunctions>>("async-fns")
-        .flow::<Over<Yielding>>("async-fns/yielding");
+        .flow::<Over<Yielding>>("async-fns/yielding")
+        .flow::<Over<combinators::InNamed>>("combinators/named")
+        .flow::<Over<combinators::InCounted>>("combinators/counted")
+        .flow::<Over<combinators::InMapErr>>("combinators/map-err")
+        .flow::<Over<combinators::InInspect>>("combinators/inspect")
+        .flow::<Over<combinators::InPeekable>>("combinators/peekable")
+        .flow::<Over<combinators::Created>>("combinators/created")
+        .flow::<Over<combinators::NeverIdle>>("combinators/idle")
+        .flow::<Over<combinators::WithFaults>>("combinators/faulty")
+        .flow::<Over<combinators::TwoFunctions>>("combinators/functions");
     #[cfg(feature = "futures-io")]
     let suite = suite
         .flow::<Over<there_and_back::Once>>("futures-io")
