@@ -44,6 +44,8 @@ pub fn writev_any_count<H: Harness>(case: &Case<H>) {
             &[4479, 2, 4479],
             &[97, 97, 1, 96],
             &[100_000, 1, 30_000],
+            // More small ones than whatever they may be copied into on the way holds.
+            &[100; 700],
             &EDGES,
         ] {
             vectored(case, &mut link, &mut feed, &mut tape, lengths);

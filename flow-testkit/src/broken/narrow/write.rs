@@ -44,6 +44,8 @@ pub(super) fn all() -> Vec<Broken> {
             .narrower_than("FirstBufferOnly"),
         over_wire::flow::<SkipsAtTheBoundary>("writev_any_count", "bytes lost")
             .narrower_than("FirstBufferOnly"),
+        over_wire::flow::<StageOverflows>("writev_any_count", "bytes lost")
+            .narrower_than("FirstBufferOnly"),
         flow::<EmptyIsTheEndOnceEnded>(
             "write_empty_is_immediate",
             "an empty write on a flow whose peer has ended gave",
@@ -294,6 +296,28 @@ impl WireFault for SkipsAtTheBoundary {
         if first > 1 && before - data.len() == first && result.is_pending() {
             let next = data.first().len();
             data.advance(next);
+        }
+        result
+    }
+}
+
+/// Many small buffers are copied into one of 16 KiB, and the first that does not fit loses a byte (V3).
+#[derive(Default)]
+struct StageOverflows;
+
+impl WireFault for StageOverflows {
+    fn poll_send(
+        &self,
+        wire: &Wire,
+        tx: &mut Tx,
+        cx: &mut Context<'_>,
+        data: &mut Chunks,
+    ) -> DonePoll {
+        let before = data.len();
+        let small = data.slices().take(16).map(<[u8]>::len).sum::<usize>() < 16 * 256;
+        let result = wire.poll_send(tx, cx, data);
+        if small && before > 16 * 1024 && (1..before).contains(&data.len()) {
+            data.advance(1);
         }
         result
     }
