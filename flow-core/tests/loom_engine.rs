@@ -177,7 +177,7 @@ fn close_sees_an_end_that_comes_while_it_parks() {
             let (flow, mut wire) = shared(4);
             let closer = thread::spawn(move || block_on(flow.close()));
             wire.end();
-            assert_eq!(closer.join().unwrap(), Ok(()));
+            assert_eq!(closer.join().unwrap().map(drop), Ok(()));
         },
         &["close_parks_late"],
     );
@@ -250,7 +250,7 @@ fn close_reads_ahead_up_to_the_end() {
             let closer = thread::spawn(move || block_on(closing.close()));
             wire.send(b"x");
             wire.end();
-            assert_eq!(closer.join().unwrap(), Ok(()));
+            assert_eq!(closer.join().unwrap().map(drop), Ok(()));
             assert_eq!(block_on(flow.read()).unwrap().as_deref(), Some(&b"x"[..]));
             assert_eq!(block_on(flow.read()).unwrap(), None);
         },
@@ -299,7 +299,7 @@ fn what_a_close_reads_ahead_reaches_a_reader() {
             // Nothing more comes before the read is done: no second wake makes up for a lost one.
             assert_eq!(reader.join().unwrap().as_deref(), Some(&b"x"[..]));
             wire.end();
-            assert_eq!(block_on(close), Ok(()));
+            assert_eq!(block_on(close).map(drop), Ok(()));
         },
         &["read_ahead_leaves_the_line_armed"],
     );
@@ -323,7 +323,7 @@ fn a_woken_head_that_is_dropped_beside_a_read_ahead_hands_its_wake_on() {
             drop(head);
             assert_eq!(reader.join().unwrap().as_deref(), Some(&b"x"[..]));
             wire.end();
-            assert_eq!(block_on(close), Ok(()));
+            assert_eq!(block_on(close).map(drop), Ok(()));
         },
         &["read_ahead_leaves_the_line_armed"],
     );
@@ -342,7 +342,7 @@ fn a_close_goes_on_with_what_shutdown_read_did_not_discard() {
             let closing = Arc::clone(&flow);
             let closer = thread::spawn(move || block_on(closing.close()));
             block_on(flow.shutdown(Shutdown::Read)).unwrap();
-            assert_eq!(closer.join().unwrap(), Ok(()));
+            assert_eq!(closer.join().unwrap().map(drop), Ok(()));
         },
         &["discarding_is_not_passed_on"],
     );

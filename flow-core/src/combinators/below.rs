@@ -38,7 +38,7 @@ impl Sender {
 }
 
 impl<F> Below<F> {
-    pub(super) const fn new(flow: F) -> Self {
+    pub(super) fn new(flow: F) -> Self {
         Self {
             flow,
             close: Mutex::new(CloseOp::new()),
