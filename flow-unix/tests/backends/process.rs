@@ -175,6 +175,14 @@ fn without_descriptors_every_constructor_says_so() {
 }
 
 #[test]
+#[should_panic(expected = "a pair of sockets with 1 descriptors left: could not make")]
+fn a_constructor_that_takes_more_than_it_says_is_found() {
+    let words = "could not make a pair of sockets";
+    let takes_two = row("a pair of sockets", 1, words, || async { socketpair() });
+    leaves_nothing(async || needs_no_more_than_it_says(&takes_two).await);
+}
+
+#[test]
 fn a_descriptor_that_is_there_needs_no_other() {
     leaves_nothing(async || {
         for kind in KINDS {
@@ -445,6 +453,23 @@ fn exit_right_after_close_with_input_unread_loses_nothing() {
 }
 
 #[test]
+fn a_program_that_does_not_wait_is_seen_to_lose() {
+    let _alone = alone();
+    let (ours, peer, _) = pair_and_late(&KINDS[0]);
+    let Ends::One(fd) = ours else {
+        panic!("a socket is one descriptor");
+    };
+    let mut child = again("process::writes_closes_and_exits", "hasty")
+        .stdin(Stdio::from(fd))
+        .spawn()
+        .unwrap();
+    let mut got = vec![];
+    _ = (&peer).read_to_end(&mut got);
+    assert!(child.wait().unwrap().success());
+    assert!(got.len() < MUCH, "nothing is missing");
+}
+
+#[test]
 #[ignore = "the other process of `exit_right_after_close_loses_nothing`"]
 fn writes_closes_and_exits() {
     let input = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
@@ -456,6 +481,10 @@ fn writes_closes_and_exits() {
     };
     run(async {
         let flow = ours.flow();
+        if task() == "hasty" {
+            park(&mut flow.write(support::pattern(MUCH)));
+            std::process::exit(0);
+        }
         flow.write(support::pattern(MUCH)).await.unwrap();
         flow.close().await.unwrap();
         // Here: nothing is dropped any more.
