@@ -2,10 +2,10 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use flow_core::Flow;
-use futures_io::{AsyncBufRead as _, AsyncWrite as _};
+use futures_io::AsyncWrite as _;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::TokioIo;
@@ -16,15 +16,7 @@ impl<F: Flow> Read for TokioIo<F> {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if buf.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        let mut io = self.futures_io();
-        let there = ready!(io.as_mut().poll_fill_buf(cx))?;
-        let count = there.len().min(buf.remaining());
-        buf.put_slice(&there[..count]);
-        io.consume(count);
-        Poll::Ready(Ok(()))
+        self.poll_read_into(cx, buf.remaining(), |bytes| buf.put_slice(bytes))
     }
 }
 
