@@ -32,7 +32,7 @@ pub(crate) struct Source<R> {
     silent: AtomicBool,
     /// The descriptor was lent out since nothing was left to receive.
     lent: AtomicBool,
-    /// The pool makes a call of which the answer was not taken yet.
+    /// Something was read, or is being read by the pool, that was not handed out yet.
     busy: AtomicBool,
 }
 
@@ -127,7 +127,7 @@ impl<R: Readiness> Source<R> {
         Arc::try_unwrap(fd).expect("only the source held it")
     }
 
-    /// Says whether the pool makes a call of which the answer was not taken yet.
+    /// Says whether something was read, or is being read by the pool, that was not handed out yet.
     pub(crate) fn set_busy(&self, busy: bool) {
         self.busy.store(busy, Ordering::Relaxed);
     }

@@ -157,16 +157,15 @@ impl<R: Readiness> FdTransport<R> {
         self.ends().only().map(|source| source.kind())
     }
 
-    /// Whether the flow is over as many descriptors, and no thread is at work of which something would be lost.
+    /// Whether the flow is over as many descriptors, and nothing was read that would be lost. (What is being written the engine knows.)
     pub(crate) fn is_over(&self, count: usize) -> bool {
         let ends = self.ends();
-        let over = match (&ends.read, &ends.write) {
-            (Some(read), Some(write)) if !Arc::ptr_eq(read, write) => 2,
-            (None, None) => 0,
-            _ => 1,
+        let over = match (ends.are_two(), ends.only()) {
+            (true, _) => 2,
+            (false, Some(_)) => 1,
+            (false, None) => 0,
         };
-        let busy = [&ends.read, &ends.write].map(|end| end.as_ref().is_some_and(|s| s.is_busy()));
-        over == count && busy == [false; 2]
+        over == count && !ends.read.as_ref().is_some_and(|source| source.is_busy())
     }
 
     /// The kind of what is written.
@@ -188,12 +187,15 @@ impl<R: Readiness> FdTransport<R> {
 }
 
 impl<R> Ends<R> {
+    /// Whether one descriptor is read and another is written.
+    fn are_two(&self) -> bool {
+        matches!((&self.read, &self.write), (Some(read), Some(write)) if !Arc::ptr_eq(read, write))
+    }
+
     /// The one descriptor that there is.
     fn only(&self) -> Option<&Arc<Source<R>>> {
-        match (&self.read, &self.write) {
-            (Some(read), Some(write)) if !Arc::ptr_eq(read, write) => None,
-            (read, write) => read.as_ref().or(write.as_ref()),
-        }
+        let any = self.read.as_ref().or(self.write.as_ref());
+        any.filter(|_| !self.are_two())
     }
 }
 
@@ -272,7 +274,6 @@ impl<R: Readiness> Transport for FdTransport<R> {
             if let Some(under_way) = job {
                 let answer = ready!(under_way.poll(cx));
                 *job = None;
-                source.set_busy(false);
                 *rest = answer
                     .and_then(|written| written.map_err(|errno| Error::os(Doing::Send, errno)))
                     .map_err(failed)?;
@@ -296,7 +297,6 @@ impl<R: Readiness> Transport for FdTransport<R> {
                     Put::Blocks => *rest = send::take(data),
                 }
             }
-            source.set_busy(true);
             *job = Some(pool::write_to(&self.runtime, source, std::mem::take(rest)));
         }
     }
