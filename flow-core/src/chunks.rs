@@ -68,6 +68,7 @@ impl Chunks {
     }
 
     /// Moves the cursor over `count` bytes, which have been sent. A count beyond the end moves it to the end.
+    #[inline]
     pub fn advance(&mut self, mut count: usize) {
         count = count.min(self.len);
         self.len -= count;

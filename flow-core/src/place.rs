@@ -31,24 +31,36 @@ impl Place {
 
     /// Whether a place is held in any line.
     #[must_use]
+    #[inline]
     pub fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
     /// The key in `line`, where the place that is held is one of that line's.
     #[must_use]
+    #[inline]
     pub fn key_in<L: Leave>(&self, line: &Arc<L>) -> Option<u64> {
         let (owner, key) = self.held.as_ref()?;
         core::ptr::addr_eq(Arc::as_ptr(owner), Arc::as_ptr(line)).then_some(*key)
     }
 
     /// Takes the place `key` in `line`, leaving the one held before.
+    #[inline]
     pub fn hold(&mut self, line: Arc<dyn Leave>, key: u64) {
-        self.leave();
+        if self.held.is_some() {
+            self.leave();
+        }
         self.held = Some((line, key));
     }
 
+    /// Holds nothing any more, of a line that knows that already.
+    #[inline]
+    pub(crate) fn forget(&mut self) {
+        self.held = None;
+    }
+
     /// Leaves the line now.
+    #[inline]
     pub fn leave(&mut self) {
         if let Some((line, key)) = self.held.take() {
             line.leave(key);
@@ -57,8 +69,11 @@ impl Place {
 }
 
 impl Drop for Place {
+    #[inline]
     fn drop(&mut self) {
-        self.leave();
+        if self.held.is_some() {
+            self.leave();
+        }
     }
 }
 

@@ -57,6 +57,7 @@ loom::thread_local! {
 pub(crate) struct Section(PhantomData<*const ()>);
 
 impl Section {
+    #[inline]
     pub(crate) fn enter() -> Self {
         DEPTH.with(|depth| depth.sections.set(depth.sections.get() + 1));
         Self(PhantomData)
@@ -64,6 +65,7 @@ impl Section {
 }
 
 impl Drop for Section {
+    #[inline]
     fn drop(&mut self) {
         let run = DEPTH.with(|depth| {
             let left = depth.sections.get() - 1;
@@ -88,6 +90,7 @@ impl Later {
     }
 }
 
+#[cold]
 fn run_later() {
     struct Running;
 

@@ -51,6 +51,7 @@ impl Readiness for TokioReadiness {
         }
     }
 
+    #[inline(always)]
     fn poll_io<T>(
         &self,
         direction: Direction,
@@ -90,21 +91,40 @@ impl Readiness for TokioReadiness {
 impl TokioReadiness {
     /// Attempts, and believes that nothing is left only where no urgent data may have cut the read short.
     #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[inline(always)]
     fn attempt_to_read<T>(&self, attempt: &mut impl FnMut() -> Attempt<T>) -> Attempt<T> {
-        let mut urgent = None;
-        // Costs no system call, and runs the attempt only if urgent data was reported. Then that stays so until nothing at all is left.
+        match attempt() {
+            Attempt::Drained(result) if self.is_urgent() => Attempt::Maybe(result),
+            Attempt::WouldBlock => self.attempt_after_urgent(attempt),
+            attempted => attempted,
+        }
+    }
+
+    /// Whether urgent data was reported since nothing at all was left. Costs no system call.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[inline]
+    fn is_urgent(&self) -> bool {
+        let asked = self.0.try_io(tokio::io::Interest::PRIORITY, |_| Ok(()));
+        asked.is_ok()
+    }
+
+    /// Nothing is left. Where urgent data was reported, that is forgotten, if nothing is left still: the report is to be taken before the attempt
+    /// that clears it.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cold]
+    fn attempt_after_urgent<T>(&self, attempt: &mut impl FnMut() -> Attempt<T>) -> Attempt<T> {
+        let mut attempted = Attempt::WouldBlock;
         let cleared = self.0.try_io(tokio::io::Interest::PRIORITY, |_| {
-            urgent = Some(attempt());
-            match urgent {
-                Some(Attempt::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            attempted = attempt();
+            match attempted {
+                Attempt::WouldBlock => Err(io::ErrorKind::WouldBlock.into()),
                 _ => Ok(()),
             }
         });
         drop(cleared);
-        match urgent {
-            None => attempt(),
-            Some(Attempt::Drained(result)) => Attempt::Maybe(result),
-            Some(attempted) => attempted,
+        match attempted {
+            Attempt::Drained(result) => Attempt::Maybe(result),
+            attempted => attempted,
         }
     }
 

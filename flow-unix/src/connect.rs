@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use flow_core::Switch;
 
-use crate::kind::Access;
+use crate::kind::{Access, Thing};
 use crate::opened::Opened;
 use crate::source::Source;
 use crate::{ConnectError, FdEngine, FdTransport, PairError, Readiness, into_fd, into_fds};
@@ -47,7 +47,7 @@ pub fn from_pair<R: Readiness>(read: OwnedFd, write: OwnedFd) -> Result<FdEngine
         Ok(opened) if opened.access.read => opened,
         Ok(opened) => {
             return Err(PairError::read(
-                ConnectError::wrong_way("reading", opened.kind.name(), opened.into_original()),
+                ConnectError::wrong_way("reading", Thing::Of(opened.kind), opened.into_original()),
                 write,
             ));
         }
@@ -58,7 +58,7 @@ pub fn from_pair<R: Readiness>(read: OwnedFd, write: OwnedFd) -> Result<FdEngine
         Ok(opened) => {
             return Err(PairError::write(
                 reading.into_original(),
-                ConnectError::wrong_way("writing", opened.kind.name(), opened.into_original()),
+                ConnectError::wrong_way("writing", Thing::Of(opened.kind), opened.into_original()),
             ));
         }
         Err(e) => return Err(PairError::write(reading.into_original(), e)),

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 
 use flow_core::SwitchOff;
 
+use crate::kind::Thing;
 use crate::{Error, ErrorKind};
 
 /// Why a descriptor did not become a flow.
@@ -16,7 +17,7 @@ use crate::{Error, ErrorKind};
 pub struct ConnectError {
     kind: ConnectErrorKind,
     /// What the descriptor is.
-    what: &'static str,
+    what: Thing,
     /// For what it was not open, if that is it.
     way: &'static str,
     cause: Option<Error>,
@@ -46,7 +47,7 @@ pub enum ConnectErrorKind {
 }
 
 impl ConnectError {
-    pub(crate) const fn new(kind: ConnectErrorKind, what: &'static str, fd: OwnedFd) -> Self {
+    pub(crate) const fn new(kind: ConnectErrorKind, what: Thing, fd: OwnedFd) -> Self {
         Self {
             kind,
             what,
@@ -64,7 +65,7 @@ impl ConnectError {
         };
         Self {
             kind,
-            what: "the descriptor",
+            what: Thing::Descriptor,
             way: "",
             cause: Some(cause),
             fd,
@@ -72,7 +73,7 @@ impl ConnectError {
     }
 
     /// Not open for `way`.
-    pub(crate) fn wrong_way(way: &'static str, what: &'static str, fd: OwnedFd) -> Self {
+    pub(crate) fn wrong_way(way: &'static str, what: Thing, fd: OwnedFd) -> Self {
         Self {
             way,
             ..Self::new(ConnectErrorKind::WrongWay, what, fd)
@@ -103,7 +104,7 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = self.what;
+        let what = self.what.name();
         match self.kind {
             ConnectErrorKind::NotAStream => {
                 write!(f, "{what} keeps message boundaries and is no byte stream: use a stream socket")

@@ -7,7 +7,7 @@ use std::io;
 use flow_core::Aborted;
 use rustix::io::Errno;
 
-use crate::kind::Kind;
+use crate::kind::{Kind, Thing};
 
 /// Why a flow over a descriptor failed: what it was doing, and what the system answered.
 ///
@@ -81,7 +81,7 @@ enum Cause {
     /// No half-close, of this kind.
     NoHalfClose(Kind),
     /// What is nothing to make a flow of.
-    Refused(&'static str),
+    Refused(Thing),
 }
 
 impl Error {
@@ -133,7 +133,7 @@ impl Error {
         }
     }
 
-    pub(crate) const fn refused(what: &'static str) -> Self {
+    pub(crate) const fn refused(what: Thing) -> Self {
         Self {
             doing: Doing::Use,
             cause: Cause::Refused(what),
@@ -229,7 +229,7 @@ impl fmt::Display for Error {
                 ": {} has no half-close, close or abort the flow",
                 kind.name()
             ),
-            Cause::Refused(what) => write!(f, ": {what} cannot be used so"),
+            Cause::Refused(what) => write!(f, ": {} cannot be used so", what.name()),
         }
     }
 }

@@ -100,6 +100,7 @@ impl Kind {
     }
 
     /// Whether bytes would be accepted that nobody will get: the slave's side is gone, and the master takes them until its buffer is full, for ever.
+    #[inline]
     pub(crate) fn takes_bytes_for_nobody(self, fd: BorrowedFd<'_>) -> bool {
         self == Self::Master && way::is(fd, PollFlags::HUP)
     }
@@ -123,10 +124,7 @@ impl Kind {
         let flags = fcntl_getfl(fd)?;
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
         if flags.contains(OFlags::PATH) {
-            return refuse(
-                ConnectErrorKind::Unsupported,
-                "a descriptor that was opened with O_PATH",
-            );
+            return refuse(ConnectErrorKind::Unsupported, Thing::Path);
         }
         match sockopt::socket_type(fd) {
             Ok(socket) => Ok((Self::look_at_socket(fd, socket)?, Access::BOTH)),
@@ -138,20 +136,20 @@ impl Kind {
     fn look_at_socket(fd: &OwnedFd, socket: SocketType) -> Result<Self, Refused> {
         match socket {
             SocketType::STREAM => {}
-            SocketType::DGRAM => return refuse(ConnectErrorKind::NotAStream, "a datagram socket"),
+            SocketType::DGRAM => return refuse(ConnectErrorKind::NotAStream, Thing::Datagram),
             SocketType::SEQPACKET => {
-                return refuse(ConnectErrorKind::NotAStream, "a sequential-packet socket");
+                return refuse(ConnectErrorKind::NotAStream, Thing::SeqPacket);
             }
-            _ => return refuse(ConnectErrorKind::NotAStream, "a raw socket"),
+            _ => return refuse(ConnectErrorKind::NotAStream, Thing::Raw),
         }
         if is_listening(fd) {
-            return refuse(ConnectErrorKind::Listening, "a listening socket");
+            return refuse(ConnectErrorKind::Listening, Thing::Listening);
         }
         match getpeername(fd) {
             Ok(_) => Ok(Self::of_stream(fd.as_fd())?),
             // INVAL: some systems' word for a socket that is shut down.
             Err(Errno::NOTCONN | Errno::INVAL) => {
-                refuse(ConnectErrorKind::NotConnected, "a socket without a peer")
+                refuse(ConnectErrorKind::NotConnected, Thing::NoPeer)
             }
             Err(errno) => Err(errno.into()),
         }
@@ -180,28 +178,61 @@ impl Kind {
             FileType::CharacterDevice => Self::Device,
             FileType::RegularFile | FileType::BlockDevice => Self::File,
             FileType::Directory => {
-                return refuse(ConnectErrorKind::Unsupported, "a directory");
+                return refuse(ConnectErrorKind::Unsupported, Thing::Directory);
             }
             // Counters, timers, watches: what the kernel makes without a file behind it.
-            _ => return refuse(ConnectErrorKind::Unsupported, "a descriptor of events"),
+            _ => return refuse(ConnectErrorKind::Unsupported, Thing::Events),
         };
         if access.read || access.write {
             Ok((kind, access))
         } else {
-            refuse(
-                ConnectErrorKind::Unsupported,
-                "a descriptor that is open for neither reading nor writing",
-            )
+            refuse(ConnectErrorKind::Unsupported, Thing::Neither)
+        }
+    }
+}
+
+/// What a descriptor is that does not become a flow. As small as its error has to be, which every read and write hands through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Thing {
+    /// It was not looked at.
+    Descriptor,
+    Of(Kind),
+    Path,
+    Datagram,
+    SeqPacket,
+    Raw,
+    Listening,
+    NoPeer,
+    Directory,
+    Events,
+    Neither,
+}
+
+impl Thing {
+    /// What people call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Descriptor => "the descriptor",
+            Self::Of(kind) => kind.name(),
+            Self::Path => "a descriptor that was opened with O_PATH",
+            Self::Datagram => "a datagram socket",
+            Self::SeqPacket => "a sequential-packet socket",
+            Self::Raw => "a raw socket",
+            Self::Listening => "a listening socket",
+            Self::NoPeer => "a socket without a peer",
+            Self::Directory => "a directory",
+            Self::Events => "a descriptor of events",
+            Self::Neither => "a descriptor that is open for neither reading nor writing",
         }
     }
 }
 
 enum Refused {
-    For(ConnectErrorKind, &'static str),
+    For(ConnectErrorKind, Thing),
     Os(Errno),
 }
 
-fn refuse<T>(kind: ConnectErrorKind, what: &'static str) -> Result<T, Refused> {
+fn refuse<T>(kind: ConnectErrorKind, what: Thing) -> Result<T, Refused> {
     Err(Refused::For(kind, what))
 }
 

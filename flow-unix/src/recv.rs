@@ -1,6 +1,7 @@
 //! Receiving: how much to ask for, where to put it, and what an answer says about the next one.
 
 use std::io::IoSliceMut;
+use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
@@ -123,26 +124,24 @@ struct Received {
 }
 
 fn receive_short(fd: BorrowedFd<'_>, kind: Kind, way: Way) -> Result<Received, Refusal> {
-    scratch::with(|buffer| {
+    scratch::with(|scratch| {
+        let buffer = &mut scratch.buffer[..];
         let (len, whole) = match kind {
             // A receive stops behind a byte that a descriptor was passed with. Only this call says so. Without room for descriptors
             // the kernel closes them.
             Kind::Unix => retry_on_intr(|| {
                 let buffers = &mut [IoSliceMut::new(buffer)];
-                let answer = recvmsg(
-                    fd,
-                    buffers,
-                    &mut RecvAncillaryBuffer::default(),
-                    RecvFlags::DONTWAIT,
-                )?;
+                // Empty before and after, it has nothing to drop.
+                let mut no_room = ManuallyDrop::new(RecvAncillaryBuffer::default());
+                let answer = recvmsg(fd, buffers, &mut no_room, RecvFlags::DONTWAIT)?;
                 Ok((answer.bytes, !answer.flags.contains(ReturnFlags::CTRUNC)))
             })?,
             _ => (way.read(fd, buffer)?, true),
         };
         Ok(Received {
-            chunk: scratch::carve(&buffer[..len]),
-            room: buffer.len(),
-            drained: 0 < len && len < buffer.len() && whole && kind.short_read_drains(),
+            chunk: scratch.carve(len),
+            room: scratch::LEN,
+            drained: 0 < len && len < scratch::LEN && whole && kind.short_read_drains(),
         })
     })
 }
@@ -152,12 +151,12 @@ fn receive_with_fds(
     passing: &Passing,
     limit: usize,
 ) -> Result<Received, Refusal> {
-    scratch::with(|buffer| {
-        let (len, whole) = passing.receive(fd, buffer, limit)?;
+    scratch::with(|scratch| {
+        let (len, whole) = passing.receive(fd, &mut scratch.buffer, limit)?;
         Ok(Received {
-            chunk: scratch::carve(&buffer[..len]),
-            room: buffer.len(),
-            drained: 0 < len && len < buffer.len() && whole,
+            chunk: scratch.carve(len),
+            room: scratch::LEN,
+            drained: 0 < len && len < scratch::LEN && whole,
         })
     })
 }

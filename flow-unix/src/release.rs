@@ -31,7 +31,8 @@ fn do_not_linger(fd: BorrowedFd<'_>) {
 }
 
 fn discard_input(fd: BorrowedFd<'_>) {
-    scratch::with(|buffer| {
+    scratch::with(|scratch| {
+        let buffer = &mut scratch.buffer[..];
         for round in 0_usize.. {
             // Once the peer has ended, no more comes than is there.
             if round == DISCARDS && !has_ended(fd) {

@@ -124,7 +124,8 @@ fn send_list(fd: BorrowedFd<'_>, way: Way, list: &[IoSlice<'_>]) -> Sent {
 
 /// Sends as much as fits into the scratch buffer.
 fn send_copied(fd: BorrowedFd<'_>, way: Way, data: &Chunks) -> Sent {
-    scratch::with(|buffer| {
+    scratch::with(|scratch| {
+        let buffer = &mut scratch.buffer[..];
         let mut len = 0;
         for slice in data.slices() {
             let part = slice.len().min(buffer.len() - len);

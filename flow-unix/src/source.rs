@@ -147,9 +147,10 @@ impl<R: Readiness> Source<R> {
 
     /// An attempt to receive whose short read is believed only if nobody else had the descriptor. Who takes urgent data out of its stream leaves
     /// a mark there that cuts a read short, and of which no event tells.
+    #[inline(always)]
     pub(crate) fn attempt_to_recv<T>(&self, attempt: impl FnOnce() -> Attempt<T>) -> Attempt<T> {
         // Taken before the attempt, so that what is lent out meanwhile counts for the next one.
-        let lent = self.lent.swap(false, Ordering::Relaxed);
+        let lent = self.lent.load(Ordering::Relaxed) && self.lent.swap(false, Ordering::Relaxed);
         let attempted = attempt();
         if lent && !matches!(attempted, Attempt::WouldBlock) {
             self.lent.store(true, Ordering::Relaxed);
@@ -160,16 +161,16 @@ impl<R: Readiness> Source<R> {
         }
     }
 
-    /// Attempts when ready; `fresh` says that this direction has never been attempted before.
+    /// Attempts when ready; `first` has the first attempt made before the runtime is asked.
+    #[inline(always)]
     pub(crate) fn poll_io<T>(
         &self,
         direction: Direction,
-        fresh: &mut bool,
+        first: bool,
         cx: &mut Context<'_>,
         mut attempt: impl FnMut() -> Attempt<Result<T, Error>>,
     ) -> Poll<Result<T, Error>> {
-        let first = R::WAITS_FIRST && std::mem::take(fresh);
-        if first || self.io.is_none() {
+        if (first && R::WAITS_FIRST) || self.io.is_none() {
             match attempt() {
                 Attempt::WouldBlock => {}
                 Attempt::Maybe(result) | Attempt::Drained(result) => return Poll::Ready(result),

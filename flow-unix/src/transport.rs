@@ -65,12 +65,17 @@ pub struct Rx<R: Readiness> {
 pub struct Tx<R: Readiness> {
     /// None if there is nothing to write to, or no longer.
     source: Option<Arc<Source<R>>>,
-    fresh: bool,
+    /// How many attempts in a row found room for all, up to [`ROOMY`].
+    roomy: u8,
     /// What the pool writes.
     job: Option<Job<Written>>,
     /// What the pool found no room for.
     rest: Bytes,
 }
+
+/// After so many attempts that found room, the next one is made before the runtime is asked: where writers do not fill the buffer, asking is in vain
+/// every time. Where they do, the runtime's event is to be taken before an attempt, so that it can be cleared when there is no room.
+const ROOMY: u8 = 8;
 
 impl<R: Readiness> FdTransport<R> {
     /// A flow over a socket.
@@ -119,7 +124,7 @@ impl<R: Readiness> FdTransport<R> {
         };
         let tx = Tx {
             source: ends.write.clone(),
-            fresh: true,
+            roomy: ROOMY,
             job: None,
             rest: Bytes::new(),
         };
@@ -212,6 +217,7 @@ fn prepare(fd: BorrowedFd<'_>) {
 
 impl<R: Readiness> Rx<R> {
     /// What receiving has shown of what became of the bytes that were sent.
+    #[inline]
     fn note_receipts(&self, error: Option<&Error>) {
         if let Some(source) = &self.source {
             if self.estimate.met_a_cut() {
@@ -234,6 +240,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
     type Rx = Rx<R>;
     type Tx = Tx<R>;
 
+    #[inline(always)]
     fn poll_recv(
         &self,
         rx: &mut Rx<R>,
@@ -247,6 +254,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
         received
     }
 
+    #[inline(always)]
     fn poll_send(
         &self,
         tx: &mut Tx<R>,
@@ -255,7 +263,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
     ) -> Poll<Result<(), WriteError<Error>>> {
         let Tx {
             source,
-            fresh,
+            roomy,
             job,
             rest,
         } = tx;
@@ -279,20 +287,25 @@ impl<R: Readiness> Transport for FdTransport<R> {
                     .map_err(failed)?;
             }
             if !rest.is_empty() {
-                ready!(source.poll_io(Direction::Write, fresh, cx, || has_room(source)))
+                ready!(source.poll_io(Direction::Write, true, cx, || has_room(source)))
                     .map_err(failed)?;
             } else if data.is_empty() {
                 return Poll::Ready(Ok(()));
             } else {
-                let put = ready!(source.poll_io(Direction::Write, fresh, cx, || {
-                    match source.kind() {
+                let mut found_room = false;
+                let first = *roomy == ROOMY;
+                let put = source.poll_io(Direction::Write, first, cx, || {
+                    let attempted = match source.kind() {
                         kind if kind.takes_bytes_for_nobody(source.fd()) => {
                             Attempt::Maybe(Err(Error::os(Doing::Send, Errno::IO)))
                         }
                         _ => send::attempt(source.fd(), source.way(), data, &self.passing),
-                    }
-                }));
-                match put.map_err(failed)? {
+                    };
+                    found_room = matches!(attempted, Attempt::Maybe(_));
+                    attempted
+                });
+                *roomy = if found_room { ROOMY.min(*roomy + 1) } else { 0 };
+                match ready!(put).map_err(failed)? {
                     Put::Sent => return Poll::Ready(Ok(())),
                     Put::Blocks => *rest = send::take(data),
                 }
@@ -419,6 +432,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
 }
 
 impl<R: Readiness> FdTransport<R> {
+    #[inline(always)]
     fn receive(&self, rx: &mut Rx<R>, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         let Rx {
             source,
@@ -451,11 +465,16 @@ impl<R: Readiness> FdTransport<R> {
                     Err(errno) => return Poll::Ready(Err(Error::os(Doing::Receive, errno))),
                 }
             }
-            let got = ready!(source.poll_io(Direction::Read, fresh, cx, || {
-                source.attempt_to_recv(|| {
-                    estimate.attempt(source.fd(), source.kind(), source.way(), &self.passing)
-                })
-            }))?;
+            let first = std::mem::take(fresh);
+            let attempt = {
+                let (source, passing, estimate) = (&**source, &self.passing, &mut *estimate);
+                move || {
+                    source.attempt_to_recv(|| {
+                        estimate.attempt(source.fd(), source.kind(), source.way(), passing)
+                    })
+                }
+            };
+            let got = ready!(source.poll_io(Direction::Read, first, cx, attempt))?;
             match got {
                 Got::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
                 Got::Blocks => {

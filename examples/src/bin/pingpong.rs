@@ -11,7 +11,7 @@ use flow_tokio::{FlowExt as _, TokioFlow};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-const MESSAGE: [u8; 64] = [7; 64];
+static MESSAGE: [u8; 64] = [7; 64];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
 async fn ping_flow(flow: TokioFlow, count: usize) -> Result<(), Box<dyn Error + Send + Sync>> {
     for _ in 0..count {
-        flow.write(MESSAGE).await?;
+        flow.write(&MESSAGE[..]).await?;
         let mut len = 0;
         while len < MESSAGE.len() {
             len += flow.read().await?.ok_or("the echo ended")?.len();

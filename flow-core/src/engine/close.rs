@@ -118,15 +118,15 @@ impl<T: Transport> Inner<T> {
         mut step: impl FnMut() -> Poll<Result<(), WriteError<T::Error>>>,
     ) -> Poll<Result<(), WriteError<T::Error>>> {
         let lines = &self.lines;
-        lines.key(place);
+        let key = lines.key(place);
         self.discard_input();
         let mut result = self.unless_aborted(&mut step);
         if result.is_pending() && !mutant!("close_parks_late") {
             // What happens from here on wakes us, so what happened until here is looked for once more.
-            lines.park(Which::Close, place, cx.waker());
+            lines.park(Which::Close, place, key, cx.waker());
             result = self.unless_aborted(&mut step);
         } else if result.is_pending() {
-            lines.park(Which::Close, place, cx.waker());
+            lines.park(Which::Close, place, key, cx.waker());
         }
         if result.is_ready() {
             place.leave();

@@ -53,10 +53,12 @@ fn task(waker: &Waker) -> (usize, usize) {
 }
 
 impl Waiters {
+    #[inline]
     fn find(&self, key: u64) -> Option<usize> {
         self.queue.binary_search_by_key(&key, |w| w.key).ok()
     }
 
+    #[inline]
     fn push(&mut self, task: (usize, usize), waker: Option<Waker>) -> u64 {
         let key = self.next_key;
         self.next_key += 1;
@@ -66,6 +68,7 @@ impl Waiters {
 
     /// Takes the waker of the one whose turn it is. Where that one has been woken already and was not polled since, it
     /// may have been kept by its task, which now waits in a later operation: that one may go first, so it is woken.
+    #[inline]
     fn next(&mut self) -> Option<Waker> {
         let first = self.first.and_then(|key| self.find(key)).unwrap_or(0);
         let head = self.queue.get_mut(first)?;
@@ -101,29 +104,46 @@ impl Line {
     }
 
     /// Before the transport is asked: from here on its wake is not lost.
+    #[inline]
     pub(super) fn arm(&self) {
         self.state.fetch_or(ARMED, Ordering::AcqRel);
     }
 
     /// After the transport answered ready. Says whether anybody waits.
+    #[inline]
     pub(super) fn disarm(&self) -> bool {
         self.state.fetch_and(!ARMED, Ordering::AcqRel) >= ONE
     }
 
+    /// The same, where the next one is to ask.
+    #[inline]
+    pub(super) fn disarm_and_pass_on(&self) {
+        if self.disarm() {
+            self.wake_next();
+        }
+    }
+
+    #[inline]
     pub(super) fn is_armed(&self) -> bool {
         self.state.load(Ordering::Acquire) & ARMED != 0
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.state.load(Ordering::Acquire) < ONE
     }
 
     /// Whether it is the turn of the operation that holds `key`, or of a new one: nobody else waits, or it is the head, or
     /// its task is the head's, which could otherwise wait for itself.
+    #[inline]
     pub(super) fn is_turn(&self, key: Option<u64>, waker: &Waker) -> bool {
-        if self.is_empty() {
-            return true;
-        }
+        // Who holds a key and asks is one of those who wait.
+        let waiting = self.state.load(Ordering::Acquire) / ONE;
+        let others = waiting.saturating_sub(usize::from(key.is_some()));
+        others == 0 || self.is_head(key, waker)
+    }
+
+    fn is_head(&self, key: Option<u64>, waker: &Waker) -> bool {
         let waiters = lock(&self.waiters);
         let Some(head) = waiters.queue.front() else {
             return true;
@@ -132,6 +152,7 @@ impl Line {
     }
 
     /// Parks the operation that holds `key`, or a new one: returns its key. One that was served meanwhile is woken.
+    #[inline(always)]
     pub(super) fn park(&self, key: Option<u64>, waker: &Waker) -> u64 {
         let task = task(waker);
         let mut served = false;
@@ -181,6 +202,7 @@ impl Line {
     }
 
     /// Takes `key` out of the line. Whoever is next is woken if the transport has to be asked.
+    #[inline(always)]
     pub(super) fn leave(&self, key: u64) -> bool {
         let (gone, next) = {
             let mut waiters = lock(&self.waiters);
@@ -204,6 +226,7 @@ impl Line {
         served.into_iter().for_each(section::wake);
     }
 
+    #[inline(always)]
     fn remove(&self, waiters: &mut Waiters, key: u64) -> Option<Waker> {
         if waiters.first == Some(key) {
             waiters.first = None;
@@ -220,17 +243,23 @@ impl Line {
     }
 
     /// The transport has woken us: it is to be asked again. Says whether anybody waits.
+    #[inline]
     pub(super) fn fire(&self) -> bool {
         let before = self.state.fetch_and(!ARMED, Ordering::AcqRel);
         if before & ARMED == 0 {
             // Somebody is asking already, or has been woken to.
             return before >= ONE;
         }
-        before >= ONE && self.wake_next()
+        before >= ONE && self.wake_head()
     }
 
     /// Wakes the one whose turn it is. Says whether anybody waits.
     pub(super) fn wake_next(&self) -> bool {
+        self.wake_head()
+    }
+
+    #[inline(always)]
+    fn wake_head(&self) -> bool {
         let next = lock(&self.waiters).next();
         let woken = next.is_some();
         next.into_iter().for_each(section::wake);

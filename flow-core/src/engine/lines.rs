@@ -62,15 +62,18 @@ impl Lines {
         })
     }
 
+    #[inline]
     pub(super) fn flags(&self) -> u32 {
         self.flags.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(super) fn has(&self, flags: u32) -> bool {
         self.flags() & flags != 0
     }
 
     /// Returns the flags as they were.
+    #[inline]
     pub(super) fn set(&self, flags: u32) -> u32 {
         self.flags.fetch_or(flags, Ordering::AcqRel)
     }
@@ -80,6 +83,7 @@ impl Lines {
         self.flags.fetch_or(0, Ordering::AcqRel)
     }
 
+    #[inline]
     pub(super) fn clear(&self, flags: u32) {
         if self.has(flags) {
             self.flags.fetch_and(!flags, Ordering::AcqRel);
@@ -101,6 +105,7 @@ impl Lines {
         }
     }
 
+    #[inline]
     pub(super) fn line(&self, which: Which) -> &Line {
         match which {
             Which::Read => &self.read,
@@ -109,21 +114,39 @@ impl Lines {
         }
     }
 
-    /// Parks an operation in a line.
-    pub(super) fn park(self: &Arc<Self>, which: Which, place: &mut Place, waker: &Waker) {
-        let key = self.key(place);
+    /// Parks an operation, which holds `key` if it has parked before, in a line.
+    #[inline(always)]
+    pub(super) fn park(
+        self: &Arc<Self>,
+        which: Which,
+        place: &mut Place,
+        key: Option<u64>,
+        waker: &Waker,
+    ) {
         let parked = self.line(which).park(key, waker);
         if key.is_none() {
             self.hold(which, place, parked);
         }
     }
 
+    /// The transport answered the operation that holds `key` with something else than pending: the line is disarmed and left.
+    #[inline(always)]
+    pub(super) fn leave_asked(&self, which: Which, place: &mut Place, key: u64) {
+        let line = self.line(which);
+        line.disarm();
+        place.forget();
+        let woken = line.leave(key);
+        self.left(woken);
+    }
+
     /// Notes in `place` that it holds `key`.
+    #[inline]
     pub(super) fn hold(self: &Arc<Self>, which: Which, place: &mut Place, key: u64) {
         place.hold(Arc::<Self>::clone(self), key << BITS | which as u64);
     }
 
     /// Whether the write side has work, and no wake of the transport will make anybody go on with it.
+    #[inline]
     pub(super) fn is_unattended(&self) -> bool {
         self.has(flag::BUSY) && !self.write.is_armed()
     }
@@ -171,6 +194,17 @@ impl Leave for Lines {
             _ => &self.close,
         };
         let woken = line.leave(key >> BITS);
+        self.left(woken);
+    }
+}
+
+impl Lines {
+    /// After somebody has left a line: `woken` says whether somebody there was woken in their stead.
+    #[inline]
+    fn left(&self, woken: bool) {
+        if !self.has(flag::DISCARDING | flag::BUSY) {
+            return;
+        }
         if self.has(flag::DISCARDING) && !self.read.is_armed() {
             self.write.wake_next();
         }

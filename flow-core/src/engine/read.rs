@@ -16,6 +16,9 @@ use crate::{Aborted, ReadOp, Transport};
 /// checker one byte, so that models get there.
 const AHEAD: usize = if cfg!(loom) { 1 } else { 64 * 1024 };
 
+/// This side has ended reading.
+const OVER: u32 = flag::ABORTED | flag::READ_SHUT;
+
 /// The receiving direction, under its lock.
 pub(super) struct Receiving<T: Transport> {
     /// `None` once released by an abort.
@@ -97,52 +100,58 @@ impl<T: Transport> Inner<T> {
         let lines = &self.lines;
         let _section = Section::enter();
         let key = lines.key(op.place());
-        self.attend();
-        if let Some(over) = self.reading_over() {
-            op.place().leave();
-            return Poll::Ready(over);
+        if lines.has(flag::BUSY | OVER) {
+            self.attend();
+            if let Some(over) = self.reading_over() {
+                op.place().leave();
+                return Poll::Ready(over);
+            }
         }
-        if !lines.has(flag::READ_ENDED) && !lines.read.is_turn(key, cx.waker()) {
-            self.park_read(cx, op);
+        if !lines.read.is_turn(key, cx.waker()) && !lines.has(flag::READ_ENDED) {
+            self.park_read(cx, op, key);
             return Poll::Pending;
         }
         let received = self.receive(&mut lock(&self.rx));
         if received.is_pending() {
             self.settle_owed();
-            self.park_read(cx, op);
+            self.park_read(cx, op, key);
             return Poll::Pending;
         }
         // After unlocking: see the rules in `mod.rs`.
-        let waiting = lines.read.disarm();
-        if lines.has(flag::READING_AHEAD) {
-            lines.close.wake_all();
+        match key {
+            Some(key) => lines.leave_asked(Which::Read, op.place(), key),
+            None => lines.read.disarm_and_pass_on(),
         }
-        if key.is_some() {
-            op.place().leave();
-        } else if waiting {
-            lines.read.wake_next();
-        }
-        if lines.has(flag::ABORTED) && !mutant!("reader_forgets_the_abort") {
-            self.release();
+        if lines.has(flag::READING_AHEAD | flag::ABORTED) {
+            if lines.has(flag::READING_AHEAD) {
+                lines.close.wake_all();
+            }
+            if lines.has(flag::ABORTED) && !mutant!("reader_forgets_the_abort") {
+                self.release();
+            }
         }
         self.settle_owed();
         received
     }
 
     /// What every read answers since this side has ended reading.
+    #[inline]
     fn reading_over(&self) -> Option<Result<Option<Bytes>, T::Error>> {
-        match self.lines.flags() {
+        match self.lines.flags() & OVER {
+            0 => None,
             flags if flags & flag::ABORTED != 0 => Some(Err(Aborted.into())),
-            flags if flags & flag::READ_SHUT != 0 => Some(Ok(None)),
-            _ => None,
+            _ => Some(Ok(None)),
         }
     }
 
-    fn park_read(&self, cx: &mut Context<'_>, op: &mut ReadOp) {
+    fn park_read(&self, cx: &mut Context<'_>, op: &mut ReadOp, key: Option<u64>) {
         let lines = &self.lines;
-        lines.park(Which::Read, op.place(), cx.waker());
+        lines.park(Which::Read, op.place(), key, cx.waker());
+        if !lines.has(flag::READ_ENDED | flag::BUSY | OVER) {
+            return;
+        }
         // What ended reading may have woken the line before we were in it; the write side may have nobody else.
-        if lines.has(flag::ABORTED | flag::READ_SHUT | flag::READ_ENDED) || lines.is_unattended() {
+        if lines.has(flag::READ_ENDED | OVER) || lines.is_unattended() {
             section::wake(cx.waker().clone());
         }
         if lines.has(flag::ABORTED) && !mutant!("reader_forgets_the_abort") {
@@ -151,6 +160,7 @@ impl<T: Transport> Inner<T> {
     }
 
     /// The next chunk, or the end.
+    #[inline(always)]
     fn receive(&self, rx: &mut Receiving<T>) -> Poll<Result<Option<Bytes>, T::Error>> {
         if let Some(over) = self.reading_over() {
             return Poll::Ready(over);
@@ -169,11 +179,16 @@ impl<T: Transport> Inner<T> {
             self.lines.close.wake_all();
             return Poll::Ready(Ok(Some(chunk)));
         }
-        self.ask(rx)
+        self.ask_here(rx)
+    }
+
+    fn ask(&self, rx: &mut Receiving<T>) -> Poll<Result<Option<Bytes>, T::Error>> {
+        self.ask_here(rx)
     }
 
     /// Asks the transport. An end is kept, and told to those who wait for it.
-    fn ask(&self, rx: &mut Receiving<T>) -> Poll<Result<Option<Bytes>, T::Error>> {
+    #[inline(always)]
+    fn ask_here(&self, rx: &mut Receiving<T>) -> Poll<Result<Option<Bytes>, T::Error>> {
         if let Some(end) = &rx.end {
             return Poll::Ready(end.clone().into());
         }

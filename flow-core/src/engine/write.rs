@@ -9,6 +9,9 @@ use crate::section::{self, Section};
 use crate::sync::{lock, try_lock};
 use crate::{Chunks, Transport, WriteError, WriteOp};
 
+/// Nothing new can be written.
+const OVER: u32 = flag::ABORTED | flag::WRITE_SHUT | flag::FAILED;
+
 /// The sending direction, under its lock.
 pub(super) struct Sending<T: Transport> {
     /// `None` once released by an abort.
@@ -83,7 +86,9 @@ impl<T: Transport> Inner<T> {
         let lines = &self.lines;
         let _section = Section::enter();
         let key = lines.key(op.place());
-        self.discard_input();
+        if lines.has(flag::DISCARDING) {
+            self.discard_input();
+        }
         if let Some(number) = op.taken {
             return self.poll_taken(cx, op, key, number);
         }
@@ -107,11 +112,9 @@ impl<T: Transport> Inner<T> {
             return Poll::Pending;
         }
         // After unlocking: see the rules in `mod.rs`.
-        let waiting = lines.write.disarm();
-        if key.is_some() {
-            op.place().leave();
-        } else if waiting {
-            lines.write.wake_next();
+        match key {
+            Some(key) => lines.leave_asked(Which::Write, op.place(), key),
+            None => lines.write.disarm_and_pass_on(),
         }
         if lines.has(flag::ABORTED) && !mutant!("holder_forgets_the_abort") {
             self.release();
@@ -120,27 +123,29 @@ impl<T: Transport> Inner<T> {
     }
 
     /// What a new write answers since writing is over.
+    #[inline]
     fn writing_over(&self) -> Option<WriteError<T::Error>> {
-        let flags = self.lines.flags();
-        if flags & (flag::ABORTED | flag::WRITE_SHUT | flag::FAILED) == 0 {
-            return None;
-        }
-        if flags & flag::ABORTED != 0 {
-            return Some(WriteError::Closed);
+        self.lines.has(OVER).then(|| self.why_writing_is_over())
+    }
+
+    fn why_writing_is_over(&self) -> WriteError<T::Error> {
+        if self.lines.has(flag::ABORTED) {
+            return WriteError::Closed;
         }
         let failure = self.with_tx(|tx| tx.failure.clone());
-        Some(failure.unwrap_or(WriteError::Closed))
+        failure.unwrap_or(WriteError::Closed)
     }
 
     fn park_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) {
         let lines = &self.lines;
-        lines.park(Which::Write, op.place(), cx.waker());
+        // Taken in this very poll, it holds a place already.
+        let key = lines.key(op.place());
+        lines.park(Which::Write, op.place(), key, cx.waker());
         // What ended writing may have woken the line before we were in it; nobody else may be there to discard input.
-        let over = flag::ABORTED | flag::WRITE_SHUT | flag::FAILED;
         let is_over = lines.has(if op.is_taken() {
             flag::ABORTED | flag::FAILED
         } else {
-            over
+            OVER
         });
         if is_over || self.has_input_to_discard() {
             section::wake(cx.waker().clone());
@@ -158,11 +163,10 @@ impl<T: Transport> Inner<T> {
         key: Option<u64>,
     ) -> Poll<Result<(), WriteError<T::Error>>> {
         // Looked at again under the lock: whoever ends writing sets the flag before they lock.
-        let over = flag::ABORTED | flag::WRITE_SHUT | flag::FAILED;
-        if self.lines.has(over) && !mutant!("shutdown_refuses_late") {
+        if self.lines.has(OVER) && !mutant!("shutdown_refuses_late") {
             return Poll::Ready(Err(tx.failure.clone().unwrap_or(WriteError::Closed)));
         }
-        if self.drive(tx, key)?.is_pending() && !mutant!("write_overtakes") {
+        if self.has_work(tx) && self.drive(tx, key)?.is_pending() && !mutant!("write_overtakes") {
             return Poll::Pending;
         }
         if tx.in_a_row >= READY_IN_A_ROW {
@@ -330,6 +334,17 @@ impl<T: Transport> Inner<T> {
         self.lines.write.wake_next();
         self.lines.close.wake_all();
         Poll::Pending
+    }
+
+    /// Whether [`drive`](Self::drive) would do anything: asked here so that the ordinary write does not go there.
+    #[inline]
+    fn has_work(&self, tx: &Sending<T>) -> bool {
+        tx.taken.is_some()
+            || tx.unflushed
+            || tx.finish != Finish::NotWanted
+            || tx.failure.is_some()
+            || self.lines.has(flag::BUSY)
+            || self.transport.owes()
     }
 
     /// Keeps a failure, and wakes everybody whom it concerns.
