@@ -5,7 +5,7 @@
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -41,10 +41,12 @@ macro_rules! futures {
                 let Some(op) = &mut self.op else {
                     panic!(concat!(stringify!($name), " polled after it was ready"));
                 };
-                let result = ready!(flow.$poll(cx, op));
-                $(let result = result.map(|()| $then(flow));)?
-                self.op = None;
-                Poll::Ready(result)
+                let polled = flow.$poll(cx, op);
+                $(let polled = polled.map_ok(|()| $then(flow));)?
+                if polled.is_ready() {
+                    self.op = None;
+                }
+                polled
             }
         }
 

@@ -66,23 +66,23 @@ impl Estimate {
                 room => receive_long(fd, kind, way, room),
             };
             match received {
-                Ok(Received { chunk, .. }) if chunk.is_empty() && !kind.is_socket() && !perhaps => {
-                    match Nothing::of(fd, kind) {
-                        Nothing::End => return Attempt::Maybe(Ok(Got::Chunk(None))),
-                        Nothing::NotYet => return Attempt::WouldBlock,
-                        Nothing::Perhaps => perhaps = true,
-                    }
-                }
-                Ok(received) => {
+                Ok(received) if !received.chunk.is_empty() => {
                     self.learn(received.chunk.len(), received.room);
-                    let Received { chunk, drained, .. } = received;
-                    let chunk = Ok(Got::Chunk((!chunk.is_empty()).then_some(chunk)));
-                    return if drained {
+                    let chunk = Ok(Got::Chunk(Some(received.chunk)));
+                    return if received.drained {
                         Attempt::Drained(chunk)
                     } else {
                         Attempt::Maybe(chunk)
                     };
                 }
+                Ok(_) if kind.is_socket() || perhaps => {
+                    return Attempt::Maybe(Ok(Got::Chunk(None)));
+                }
+                Ok(_) => match Nothing::of(fd, kind) {
+                    Nothing::End => return Attempt::Maybe(Ok(Got::Chunk(None))),
+                    Nothing::NotYet => return Attempt::WouldBlock,
+                    Nothing::Perhaps => perhaps = true,
+                },
                 Err(Refusal::WouldBlock) => return Attempt::WouldBlock,
                 Err(Refusal::Blocks) => return Attempt::Maybe(Ok(Got::Blocks)),
                 // The peer left input of ours unread. What it sent has all arrived, and its end comes next.
@@ -103,6 +103,7 @@ impl Estimate {
     }
 
     /// Learns from what a call brought that asked for `room` bytes.
+    #[inline]
     pub(crate) fn learn(&mut self, len: usize, room: usize) {
         self.buffer = match room {
             scratch::LEN if len == room => SMALLEST,

@@ -144,6 +144,7 @@ impl<T: Transport> Inner<T> {
         }
     }
 
+    #[inline(always)]
     fn park_read(&self, cx: &mut Context<'_>, op: &mut ReadOp, key: Option<u64>) {
         let lines = &self.lines;
         lines.park(Which::Read, op.place(), key, cx.waker());
