@@ -52,6 +52,15 @@ impl Chunks {
         &self.head
     }
 
+    /// The same as a buffer that shares the memory, of at least one byte if anything is left.
+    ///
+    /// For transports that hand buffers on by ownership inside [`poll_send`](crate::Transport::poll_send), to somebody who may drop them there:
+    /// followed by [`advance`](Self::advance), so that the writer's own goes after the flow's lock.
+    #[must_use]
+    pub fn first_chunk(&self) -> Bytes {
+        self.head.clone()
+    }
+
     /// Whether everything that is left lies in one buffer, so that [`first`](Self::first) is the whole.
     #[must_use]
     pub fn is_single(&self) -> bool {

@@ -25,7 +25,7 @@ mod shared_error;
 mod shutdown;
 mod transport;
 
-#[cfg(feature = "futures-io")]
+#[cfg(any(feature = "futures-io", feature = "stream"))]
 mod adapters;
 #[cfg(feature = "std")]
 mod async_fns;
@@ -47,6 +47,10 @@ mod sync;
 
 #[cfg(feature = "futures-io")]
 pub use crate::adapters::futures_io::{FuturesIo, FuturesIoTransport, from_futures_io};
+#[cfg(feature = "stream")]
+pub use crate::adapters::stream::{
+    ByteStream, ByteStreamTransport, from_byte_stream, from_byte_stream_with,
+};
 #[cfg(feature = "std")]
 pub use crate::async_fns::{AsyncFns, from_async_fns};
 pub use crate::chunks::{Chunks, IntoIter};

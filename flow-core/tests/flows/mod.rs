@@ -287,6 +287,46 @@ mod there_and_back {
     }
 }
 
+/// Through `Stream` and `Sink` of bytes, and back.
+#[cfg(feature = "stream")]
+mod streamed {
+    use std::io::{Error, ErrorKind};
+    use std::sync::Arc;
+
+    use flow_core::memory::MemoryError;
+    use flow_core::{ByteStream, ByteStreamTransport, SharedError, from_byte_stream_with};
+
+    use super::*;
+
+    type Half = ByteStream<Arc<MemoryFlow>>;
+
+    pub(super) struct There;
+
+    /// A peer that is gone without an end is told in the words that streams have for it.
+    fn told(e: MemoryError) -> SharedError {
+        match e {
+            MemoryError::Torn => Error::new(ErrorKind::UnexpectedEof, e).into(),
+            e => SharedError::new(e),
+        }
+    }
+
+    impl Made for There {
+        type Flow = Engine<ByteStreamTransport<Half, Half>>;
+
+        const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
+
+        fn make(flow: MemoryFlow) -> Self::Flow {
+            let flow = Arc::new(flow);
+            let (stream, sink) = (ByteStream::new(flow.clone()), ByteStream::new(flow));
+            from_byte_stream_with(stream, sink, told, |e| e.map(told))
+        }
+
+        fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
+            Some(flow.attach(switch).is_ok())
+        }
+    }
+}
+
 /// The flows of this crate.
 pub(crate) fn add_to(suite: Suite) -> Suite {
     let suite = suite
@@ -308,5 +348,7 @@ pub(crate) fn add_to(suite: Suite) -> Suite {
     let suite = suite
         .flow::<Over<there_and_back::Once>>("futures-io")
         .flow::<Over<there_and_back::Twice>>("futures-io/twice");
+    #[cfg(feature = "stream")]
+    let suite = suite.flow::<Over<streamed::There>>("stream-sink");
     suite
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ::futures_io::{AsyncRead, AsyncWrite};
 use bytes::{Bytes, BytesMut};
 
+use crate::adapters::is_gone;
 use crate::sync::{Mutex, lock};
 use crate::{Chunks, Engine, SharedError, Transport, WriteError};
 
@@ -178,22 +179,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for FuturesIoTransport<S> {
         match ready!(retried(closed, cx)).map_err(write_error) {
             // There is nobody left to tell, and nothing is owed to them.
             Err(WriteError::Closed) => Poll::Ready(Ok(())),
-            Err(WriteError::Transport(e)) if Self::is_closed(&e) => Poll::Ready(Ok(())),
+            Err(WriteError::Transport(e)) if is_gone(&e) => Poll::Ready(Ok(())),
             result => Poll::Ready(result),
         }
     }
 
     fn is_closed(error: &SharedError) -> bool {
-        error.downcast_ref::<io::Error>().is_some_and(|e| {
-            matches!(
-                e.kind(),
-                // The last is what a session says whose peer is gone without a goodbye: the reader is told that, and a close is done.
-                ErrorKind::ConnectionReset
-                    | ErrorKind::ConnectionAborted
-                    | ErrorKind::NotConnected
-                    | ErrorKind::UnexpectedEof
-            )
-        })
+        is_gone(error)
     }
 }
 
