@@ -185,3 +185,39 @@ fn streams_of_tokio_are_flows() {
         assert!(matches!(flow.write("x").await, Err(WriteError::Closed)));
     });
 }
+
+/// What is read and written is tested where it is written, in flow-core: this is that nothing is lost on the way there.
+#[cfg(feature = "hyper")]
+#[test]
+fn hypers_words_go_through() {
+    use std::future::poll_fn;
+
+    use hyper::rt::{Read, ReadBuf, Write};
+
+    runtime().block_on(async {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let mut io = TokioIo::new(connect(near).unwrap());
+        assert!(Write::is_write_vectored(&io));
+        let parts = [IoSlice::new(b"o"), IoSlice::new(b"ne ")];
+        let count = poll_fn(|cx| Write::poll_write_vectored(Pin::new(&mut io), cx, &parts)).await;
+        assert_eq!(count.unwrap(), 4);
+        let count = poll_fn(|cx| Write::poll_write(Pin::new(&mut io), cx, b"two")).await;
+        assert_eq!(count.unwrap(), 3);
+        poll_fn(|cx| Write::poll_flush(Pin::new(&mut io), cx))
+            .await
+            .unwrap();
+        poll_fn(|cx| Write::poll_shutdown(Pin::new(&mut io), cx))
+            .await
+            .unwrap();
+        let mut got = String::new();
+        far.read_to_string(&mut got).unwrap();
+        assert_eq!(got, "one two");
+        far.write_all(b"answer").unwrap();
+        let mut space = [0; 16];
+        let mut buf = ReadBuf::new(&mut space);
+        poll_fn(|cx| Read::poll_read(Pin::new(&mut io), cx, buf.unfilled()))
+            .await
+            .unwrap();
+        assert_eq!(buf.filled(), b"answer");
+    });
+}

@@ -1,11 +1,10 @@
-//! A flow as hyper's `Read` and `Write`.
+//! A flow as hyper's `Read` and `Write`: the adapter of flow-core is both.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use flow_core::Flow;
-use futures_io::AsyncWrite as _;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::TokioIo;
@@ -14,9 +13,9 @@ impl<F: Flow> Read for TokioIo<F> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buf: ReadBufCursor<'_>,
+        buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_read_into(cx, buf.remaining(), |bytes| buf.put_slice(bytes))
+        self.futures_io().poll_read(cx, buf)
     }
 }
 
@@ -34,11 +33,11 @@ impl<F: Flow> Write for TokioIo<F> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.futures_io().poll_close(cx)
+        self.futures_io().poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.0.is_write_vectored()
     }
 
     fn poll_write_vectored(

@@ -73,24 +73,6 @@ impl<F: Flow> TokioIo<F> {
         self.0.buffer()
     }
 
-    /// Reads at most `room` bytes into what `put` fills.
-    pub(super) fn poll_read_into(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        room: usize,
-        put: impl FnOnce(&[u8]),
-    ) -> Poll<io::Result<()>> {
-        if room == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        let mut io = self.futures_io();
-        let there = ready!(io.as_mut().poll_fill_buf(cx))?;
-        let count = there.len().min(room);
-        put(&there[..count]);
-        io.consume(count);
-        Poll::Ready(Ok(()))
-    }
-
     pub(super) fn futures_io(self: Pin<&mut Self>) -> Pin<&mut FuturesIo<F>> {
         Pin::new(&mut self.get_mut().0)
     }
@@ -102,7 +84,15 @@ impl<F: Flow> AsyncRead for TokioIo<F> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_read_into(cx, buf.remaining(), |bytes| buf.put_slice(bytes))
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let mut io = self.futures_io();
+        let there = ready!(io.as_mut().poll_fill_buf(cx))?;
+        let count = there.len().min(buf.remaining());
+        buf.put_slice(&there[..count]);
+        io.consume(count);
+        Poll::Ready(Ok(()))
     }
 }
 

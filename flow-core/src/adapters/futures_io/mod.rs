@@ -1,6 +1,8 @@
 //! `AsyncRead` and `AsyncWrite` of `futures-io`, both ways.
 
 mod from;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod to;
 
 use core::error::Error;

@@ -1,4 +1,4 @@
-//! A flow as `AsyncRead`, `AsyncBufRead` and `AsyncWrite`.
+//! A flow as `AsyncRead`, `AsyncBufRead` and `AsyncWrite`. hyper's words for the same are in a file of their own.
 
 use core::fmt;
 use core::pin::Pin;
@@ -15,6 +15,8 @@ use crate::{Flow, FlushOp, ReadOp, Shutdown, ShutdownOp, WriteOp};
 const COPIED: usize = 64 * 1024;
 
 /// A flow as [`AsyncRead`], [`AsyncBufRead`] and [`AsyncWrite`] of `futures-io`, for code that is written against those.
+///
+/// With the feature `hyper` it is `hyper::rt::Read` and `hyper::rt::Write` too, on whatever runtime the flow is.
 ///
 /// Reading hands out of one chunk at a time, and `fill_buf` copies nothing. Writing copies what is passed, up to 64 KiB, into one buffer.
 /// Closing is `shutdown(Write)`: it does not wait for the peer, and reading goes on. Dropping it is dropping the
@@ -123,7 +125,7 @@ impl<F: Flow> FuturesIo<F> {
     }
 
     /// Ready when there are bytes in `chunk`, or at the end, when there are none.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.chunk.is_empty() {
             let read = ready!(self.flow.poll_read(cx, &mut self.read));
             self.chunk = read.map_err(self.convert)?.unwrap_or_default();
@@ -139,7 +141,7 @@ impl<F: Flow> FuturesIo<F> {
         count
     }
 
-    fn pass(&mut self, count: usize) {
+    pub(super) fn pass(&mut self, count: usize) {
         if count < self.chunk.len() {
             self.chunk.advance(count);
         } else {
