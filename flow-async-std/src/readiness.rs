@@ -3,13 +3,18 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use flow_unix::{Attempt, Direction, Error, Readiness};
 
 /// A descriptor that async-io watches.
-pub struct AsyncStdReadiness(Async<Arc<OwnedFd>>);
+pub struct AsyncStdReadiness {
+    io: Async<Arc<OwnedFd>>,
+    /// The last read left nothing: the next one waits without looking first. Should there be something nevertheless, the event comes at once.
+    drained: AtomicBool,
+}
 
 /// How often one poll asks async-io. Its first "ready" may be about an event that was used up long ago; the second time it is armed.
 const ASKS: usize = 2;
@@ -26,9 +31,13 @@ impl Readiness for AsyncStdReadiness {
 
     fn register((): &(), fd: Arc<OwnedFd>, _: flow_unix::Interest) -> Result<Self, Error> {
         // Not `Async::new`, which would set O_NONBLOCK.
-        Ok(Self(Async::new_nonblocking(fd)?))
+        Ok(Self {
+            io: Async::new_nonblocking(fd)?,
+            drained: AtomicBool::new(false),
+        })
     }
 
+    #[inline]
     fn poll_io<T>(
         &self,
         direction: Direction,
@@ -36,16 +45,21 @@ impl Readiness for AsyncStdReadiness {
         mut attempt: impl FnMut() -> Attempt<T>,
     ) -> Poll<Result<T, Error>> {
         loop {
-            match attempt() {
-                Attempt::WouldBlock => {}
-                Attempt::Maybe(result) | Attempt::Drained(result) => {
-                    return Poll::Ready(Ok(result));
+            let reads = direction == Direction::Read;
+            if !(reads && self.drained.swap(false, Ordering::Relaxed)) {
+                match attempt() {
+                    Attempt::WouldBlock => {}
+                    Attempt::Maybe(result) => return Poll::Ready(Ok(result)),
+                    Attempt::Drained(result) => {
+                        self.drained.store(reads, Ordering::Relaxed);
+                        return Poll::Ready(Ok(result));
+                    }
                 }
             }
             for _ in 0..ASKS {
                 ready!(match direction {
-                    Direction::Read => self.0.poll_readable(cx),
-                    Direction::Write => self.0.poll_writable(cx),
+                    Direction::Read => self.io.poll_readable(cx),
+                    Direction::Write => self.io.poll_writable(cx),
                 })?;
             }
         }
@@ -59,7 +73,7 @@ impl Readiness for AsyncStdReadiness {
 impl fmt::Debug for AsyncStdReadiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AsyncStdReadiness")
-            .field(self.0.get_ref())
+            .field(self.io.get_ref())
             .finish()
     }
 }
