@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -69,10 +68,6 @@ impl<B: Backend> Bound<B> {
     async fn at(address: &Address, verbose: bool) -> Result<Self, Failure> {
         let (bound, place) = match address {
             Address::UnixListen(path) => {
-                if is_used(path) {
-                    let why = "it is in use, something answers there";
-                    return Err(Failure::because(address, why));
-                }
                 let listener = B::listen_unix(path).map_err(|e| Failure::at(address, &e))?;
                 (Self::Unix(listener), path.display().to_string())
             }
@@ -88,18 +83,6 @@ impl<B: Backend> Bound<B> {
             say(&format!("listening at {place}"));
         }
         Ok(bound)
-    }
-}
-
-/// Whether a socket at this path is somebody's.
-///
-/// A socket of another type is refused by a live one without being a connection to it. To connect would be one: it might be the only
-/// one that is waited for there, as with another flowcat.
-fn is_used(path: &Path) -> bool {
-    let answer = UnixDatagram::unbound().and_then(|probe| probe.connect(path));
-    match answer {
-        Ok(()) => true,
-        Err(e) => Errno::from_io_error(&e) == Some(Errno::PROTOTYPE),
     }
 }
 

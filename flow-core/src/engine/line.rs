@@ -62,6 +62,10 @@ impl Waiters {
     fn push(&mut self, task: (usize, usize), waker: Option<Waker>) -> u64 {
         let key = self.next_key;
         self.next_key += 1;
+        if self.queue.capacity() == 0 {
+            // Mostly there is one, and it may wait for long.
+            self.queue.reserve_exact(1);
+        }
         self.queue.push_back(Waiter { key, task, waker });
         key
     }

@@ -23,11 +23,16 @@ const OVER: u32 = flag::ABORTED | flag::READ_SHUT;
 pub(super) struct Receiving<T: Transport> {
     /// `None` once released by an abort.
     pub(super) state: Option<T::Rx>,
-    /// Received by a close that looked for the peer's end, not read yet.
-    ahead: VecDeque<Bytes>,
-    ahead_len: usize,
+    /// Received by a close that looked for the peer's end, not read yet. Never empty: few flows ever have any.
+    ahead: Option<Box<Ahead>>,
     end: Option<End<T::Error>>,
     in_a_row: u32,
+}
+
+#[derive(Default)]
+struct Ahead {
+    chunks: VecDeque<Bytes>,
+    len: usize,
 }
 
 #[derive(Clone)]
@@ -49,8 +54,7 @@ impl<T: Transport> Receiving<T> {
     pub(super) fn new(state: T::Rx) -> Self {
         Self {
             state: Some(state),
-            ahead: VecDeque::new(),
-            ahead_len: 0,
+            ahead: None,
             end: None,
             in_a_row: 0,
         }
@@ -72,7 +76,28 @@ impl<T: Transport> Receiving<T> {
 
     /// Whether a close has read nothing ahead that is still to be read.
     pub(super) fn has_nothing_ahead(&self) -> bool {
-        self.ahead.is_empty()
+        self.ahead.is_none()
+    }
+
+    fn ahead_len(&self) -> usize {
+        self.ahead.as_ref().map_or(0, |ahead| ahead.len)
+    }
+
+    fn keep_ahead(&mut self, chunk: Bytes) {
+        let ahead = self.ahead.get_or_insert_default();
+        ahead.len += chunk.len();
+        ahead.chunks.push_back(chunk);
+    }
+
+    /// What was read ahead first.
+    fn next_ahead(&mut self) -> Option<Bytes> {
+        let ahead = self.ahead.as_mut()?;
+        let chunk = ahead.chunks.pop_front()?;
+        ahead.len -= chunk.len();
+        if ahead.chunks.is_empty() {
+            self.ahead = None;
+        }
+        Some(chunk)
     }
 
     /// The peer has ended: what is on the way is taken in.
@@ -86,8 +111,9 @@ impl<T: Transport> Receiving<T> {
 
     /// Throws away what was read ahead.
     pub(super) fn forget_ahead(&mut self) {
-        self.ahead_len = 0;
-        section::discard_all(std::mem::take(&mut self.ahead));
+        if let Some(ahead) = self.ahead.take() {
+            section::discard_all(ahead.chunks);
+        }
     }
 }
 
@@ -172,8 +198,9 @@ impl<T: Transport> Inner<T> {
             self.lines.read.disarm();
             return Poll::Pending;
         }
-        if let Some(chunk) = rx.ahead.pop_front() {
-            rx.ahead_len -= chunk.len();
+        if rx.ahead.is_some()
+            && let Some(chunk) = rx.next_ahead()
+        {
             rx.in_a_row += 1;
             self.note_end(rx);
             // A close that stopped because we held too much goes on.
@@ -235,7 +262,7 @@ impl<T: Transport> Inner<T> {
 
     /// Where the end is next, it is everybody's answer, and nobody has to wait for their turn.
     fn note_end(&self, rx: &Receiving<T>) {
-        if rx.has_ended() && rx.ahead.is_empty() {
+        if rx.has_ended() && rx.has_nothing_ahead() {
             self.lines.set(flag::READ_ENDED);
             self.lines.read.wake_all();
         }
@@ -246,15 +273,14 @@ impl<T: Transport> Inner<T> {
     pub(super) fn read_ahead(&self, rx: &mut Receiving<T>) -> bool {
         let mut unasked = true;
         for _ in 0..ASKS_PER_POLL {
-            if rx.has_ended() || rx.ahead_len > AHEAD {
+            if rx.has_ended() || rx.ahead_len() > AHEAD {
                 unasked = false;
                 break;
             }
             match self.ask(rx) {
                 Poll::Ready(Ok(Some(chunk))) => {
                     self.lines.read.disarm();
-                    rx.ahead_len += chunk.len();
-                    rx.ahead.push_back(chunk);
+                    rx.keep_ahead(chunk);
                 }
                 Poll::Ready(_) => {}
                 Poll::Pending => {
@@ -264,7 +290,7 @@ impl<T: Transport> Inner<T> {
             }
         }
         // While anything is held for the readers the line is not armed: the transport's wake is not what they wait for.
-        if !rx.ahead.is_empty() && !mutant!("read_ahead_leaves_the_line_armed") {
+        if !rx.has_nothing_ahead() && !mutant!("read_ahead_leaves_the_line_armed") {
             self.lines.read.disarm();
             self.lines.read.wake_next();
         }

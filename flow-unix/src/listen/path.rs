@@ -6,11 +6,12 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, connect};
+use rustix::net::AddressFamily;
 
 use crate::error::Doing;
 use crate::{Error, socket};
@@ -131,7 +132,7 @@ pub(super) fn bind(path: &Path, replace_stale: bool) -> Result<(Arc<OwnedFd>, Bo
     match rustix::net::bind(&fd, &address) {
         Err(Errno::ADDRINUSE) => {
             let before = file(path);
-            let kind = who_is_there(path, &address)?;
+            let kind = who_is_there(path)?;
             // Looked at once more, lest a listener be removed that has come meanwhile.
             if kind != ListenErrorKind::Stale || !replace_stale || file(path) != before {
                 return Err(ListenError::at(path, kind));
@@ -146,18 +147,19 @@ pub(super) fn bind(path: &Path, replace_stale: bool) -> Result<(Arc<OwnedFd>, Bo
     Ok((Arc::new(fd), Bound { path, file }))
 }
 
-fn who_is_there(path: &Path, address: &SocketAddrUnix) -> Result<ListenErrorKind, Error> {
+/// A socket of another type is refused by one that is alive, without being a connection to it: that might be the only one that is waited for
+/// there.
+fn who_is_there(path: &Path) -> Result<ListenErrorKind, Error> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Ok(ListenErrorKind::NotASocket);
         }
         _ => {}
     }
-    let answer = socket::stream(AddressFamily::UNIX).and_then(|fd| connect(fd, address));
-    match answer {
-        Err(Errno::CONNREFUSED) => Ok(ListenErrorKind::Stale),
-        // Also a listener whose queue is full, and a socket of another type.
-        Ok(()) | Err(Errno::AGAIN | Errno::PROTOTYPE) => Ok(ListenErrorKind::InUse),
-        Err(errno) => Err(Error::os(Doing::Connect, errno)),
+    let answer = UnixDatagram::unbound().and_then(|probe| probe.connect(path));
+    match answer.map_err(|e| (Errno::from_io_error(&e), e)) {
+        Ok(()) | Err((Some(Errno::PROTOTYPE), _)) => Ok(ListenErrorKind::InUse),
+        Err((Some(Errno::CONNREFUSED), _)) => Ok(ListenErrorKind::Stale),
+        Err((_, e)) => Err(Error::from(e).doing(Doing::Connect)),
     }
 }

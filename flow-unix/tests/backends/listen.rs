@@ -65,6 +65,23 @@ fn a_live_listener_is_never_replaced() {
 }
 
 #[test]
+fn who_is_at_the_path_is_found_out_without_a_connection() {
+    run(async {
+        let place = Place::new("alone");
+        let other = UnixListener::bind(&place.0).unwrap();
+        other.set_nonblocking(true).unwrap();
+        for error in [
+            listen_unix(&place.0).unwrap_err(),
+            listen_unix_replacing_stale(&place.0).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ListenErrorKind::InUse);
+        }
+        let accepted = other.accept().map(|_| ()).map_err(|e| e.kind());
+        assert_eq!(accepted, Err(std::io::ErrorKind::WouldBlock));
+    });
+}
+
+#[test]
 fn a_listener_with_a_full_queue_is_in_use() {
     run(async {
         let place = Place::new("full");

@@ -69,7 +69,7 @@ fn stale(runtime: &str) {
 fn live(runtime: &str) {
     let dir = TempDir::new().unwrap();
     let path = path_in(&dir);
-    let in_use = format!("flowcat: unix-listen:{path}: it is in use, something answers there");
+    let in_use = format!("flowcat: unix-listen:{path}: {path} is in use: a listener answers there");
 
     let listener = UnixListener::bind(&path).unwrap();
     listen(runtime, &path).finish().failed(1, &in_use);
@@ -89,7 +89,7 @@ fn another(runtime: &str) {
     let path = path_in(&dir);
     let mut first = listen(runtime, &path);
     assert_eq!(first.listening(), path);
-    let in_use = format!("flowcat: unix-listen:{path}: it is in use, something answers there");
+    let in_use = format!("flowcat: unix-listen:{path}: {path} is in use: a listener answers there");
     listen(runtime, &path).finish().failed(1, &in_use);
     // The first one still waits for its one client.
     ask(&path);
