@@ -45,7 +45,7 @@ impl Place {
     }
 
     /// Takes the place `key` in `line`, leaving the one held before.
-    #[inline]
+    #[inline(always)]
     pub fn hold(&mut self, line: Arc<dyn Leave>, key: u64) {
         if self.held.is_some() {
             self.leave();

@@ -116,11 +116,13 @@ fn run_later() {
 }
 
 /// Whether this thread is in a section.
+#[inline]
 fn is_open() -> bool {
     DEPTH.with(|depth| depth.sections.get() > 0)
 }
 
 /// Puts `later` off; while the thread is being torn down it is run now.
+#[cold]
 fn put_off(later: Later) {
     let mut later = Some(later);
     let _ = LATER.try_with(|list| list.borrow_mut().extend(later.take()));
@@ -131,6 +133,7 @@ fn put_off(later: Later) {
 }
 
 /// Wakes, once no lock is held.
+#[inline]
 pub(crate) fn wake(waker: Waker) {
     if is_open() {
         put_off(Later::Wake(waker));
@@ -140,6 +143,7 @@ pub(crate) fn wake(waker: Waker) {
 }
 
 /// Drops a waker, once no lock is held.
+#[inline]
 pub(crate) fn forget(waker: Option<Waker>) {
     if let Some(waker) = waker
         && is_open()

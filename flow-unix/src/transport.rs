@@ -247,10 +247,11 @@ impl<R: Readiness> Transport for FdTransport<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Error>> {
         let received = self.receive(rx, cx);
-        rx.note_receipts(match &received {
-            Poll::Ready(Err(e)) => Some(e),
-            _ => None,
-        });
+        if let Poll::Ready(Err(e)) = &received {
+            rx.note_receipts(Some(e));
+        } else if rx.estimate.met_a_cut() {
+            rx.note_receipts(None);
+        }
         received
     }
 

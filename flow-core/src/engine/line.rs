@@ -74,12 +74,22 @@ impl Waiters {
     /// may have been kept by its task, which now waits in a later operation: that one may go first, so it is woken.
     #[inline]
     fn next(&mut self) -> Option<Waker> {
-        let first = self.first.and_then(|key| self.find(key)).unwrap_or(0);
-        let head = self.queue.get_mut(first)?;
+        let head = match self.first {
+            None => self.queue.front_mut(),
+            Some(key) => {
+                let index = self.find(key).unwrap_or(0);
+                self.queue.get_mut(index)
+            }
+        }?;
         if let Some(waker) = head.waker.take() {
             return Some(waker);
         }
         let task = head.task;
+        self.next_of(task)
+    }
+
+    #[cold]
+    fn next_of(&mut self, task: (usize, usize)) -> Option<Waker> {
         self.queue
             .iter_mut()
             .filter(|w| w.task == task)
