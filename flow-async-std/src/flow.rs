@@ -5,8 +5,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff, WriteError,
-    WriteOp,
+    Bytes, CloseOp, Delivered, Direct, Flow, FlushOp, ReadOp, ShutdownOp, Switch, SwitchOff,
+    WriteError, WriteOp,
 };
 use flow_unix::{Error, FdEngine, WriteWithFds};
 
@@ -212,6 +212,10 @@ impl Flow for AsyncStdFlow {
 
     fn delivered(&self) -> Delivered {
         self.0.delivered()
+    }
+
+    fn direct(&self) -> Option<&dyn Direct> {
+        self.0.direct()
     }
 }
 

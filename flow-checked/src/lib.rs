@@ -16,8 +16,8 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Delivered, Flow, FlushOp, Place, ReadOp, Shutdown, ShutdownOp, WriteError,
-    WriteOp,
+    Bytes, CloseOp, Delivered, Direct, Flow, FlushOp, Place, ReadOp, Shutdown, ShutdownOp,
+    WriteError, WriteOp,
 };
 
 pub use self::breach::Breach;
@@ -412,6 +412,11 @@ impl<F: Flow> Flow for Checked<F> {
 
     fn delivered(&self) -> Delivered {
         self.flow.delivered()
+    }
+
+    /// Every call is looked at, so every byte comes by one.
+    fn direct(&self) -> Option<&dyn Direct> {
+        None
     }
 }
 

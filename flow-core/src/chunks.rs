@@ -1,16 +1,24 @@
 //! The bytes of one write: owned buffers and a cursor.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::fmt;
 use core::mem;
 
 use bytes::{Buf, Bytes};
+
+use crate::Outside;
+use crate::direct::Held;
 
 /// The bytes of one write that are still to be sent: owned buffers in order, and a cursor that a
 /// [`Transport`](crate::Transport) moves from the front.
 ///
 /// Buffers that the cursor has passed are kept until the whole is dropped, because dropping a [`Bytes`] may run the
 /// code of whoever made it, and a transport runs under a lock.
+///
+/// The bytes of a [direct](crate::Direct) read are [outside](Self::is_outside) of memory. They have a length, and are not seen by
+/// [`first`](Self::first) and [`slices`](Self::slices) until they are [brought in](Self::bring_in).
 #[derive(Default)]
 pub struct Chunks {
     /// The buffer under the cursor, its front already cut off. Empty buffers are skipped as soon as they are met.
@@ -20,6 +28,8 @@ pub struct Chunks {
     next: usize,
     /// Bytes in front of the cursor, `head` included.
     len: usize,
+    /// Where the bytes are outside of memory; there is no buffer then.
+    outside: Option<Held>,
 }
 
 impl Chunks {
@@ -31,7 +41,79 @@ impl Chunks {
             rest: Vec::new(),
             next: 0,
             len: 0,
+            outside: None,
         }
+    }
+
+    /// Bytes that are outside of memory.
+    #[must_use]
+    pub fn outside(bytes: impl Outside) -> Self {
+        Self {
+            len: bytes.len(),
+            outside: Some(Box::new(Box::new(bytes))),
+            ..Self::new()
+        }
+    }
+
+    /// Whether these bytes are outside of memory.
+    #[must_use]
+    pub const fn is_outside(&self) -> bool {
+        self.outside.is_some()
+    }
+
+    /// What holds the bytes outside of memory, if it is of this type.
+    #[must_use]
+    pub fn outside_ref<O: Outside>(&self) -> Option<&O> {
+        let bytes: &dyn Any = &***self.outside.as_ref()?;
+        bytes.downcast_ref()
+    }
+
+    /// What holds the bytes outside of memory, if it is of this type. Who moves bytes from there also [advances](Self::advance).
+    #[must_use]
+    pub fn outside_mut<O: Outside>(&mut self) -> Option<&mut O> {
+        let bytes: &mut dyn Any = &mut ***self.outside.as_mut()?;
+        bytes.downcast_mut()
+    }
+
+    /// Brings bytes that are outside into memory, in their place. False if they cannot be had any more; then all stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use flow_core::{Bytes, Chunks, Outside};
+    ///
+    /// #[derive(Debug)]
+    /// struct Elsewhere(&'static [u8]);
+    ///
+    /// impl Outside for Elsewhere {
+    ///     fn len(&self) -> usize {
+    ///         self.0.len()
+    ///     }
+    ///
+    ///     fn bring_in(&mut self) -> Option<Bytes> {
+    ///         Some(Bytes::from_static(std::mem::take(&mut self.0)))
+    ///     }
+    /// }
+    ///
+    /// let mut chunks = Chunks::outside(Elsewhere(b"far away"));
+    /// assert_eq!((chunks.len(), chunks.first()), (8, &b""[..]));
+    /// assert!(chunks.bring_in());
+    /// assert_eq!(chunks.first(), b"far away");
+    /// ```
+    pub fn bring_in(&mut self) -> bool {
+        let Some(outside) = &mut self.outside else {
+            return true;
+        };
+        let Some(mut bytes) = outside.bring_in() else {
+            return false;
+        };
+        // What the cursor has passed without being moved is not sent after all.
+        let Some(passed) = bytes.len().checked_sub(self.len) else {
+            return false;
+        };
+        bytes.advance(passed);
+        *self = bytes.into();
+        true
     }
 
     /// How many bytes are still to be sent.
@@ -46,7 +128,7 @@ impl Chunks {
         self.len == 0
     }
 
-    /// The bytes at the cursor that lie in one buffer: empty only if nothing is left.
+    /// The bytes at the cursor that lie in one buffer: empty only if nothing is left, or all is [outside](Self::is_outside).
     #[must_use]
     pub fn first(&self) -> &[u8] {
         &self.head
@@ -91,13 +173,14 @@ impl Chunks {
         }
     }
 
-    /// Takes the buffer at the cursor out, as one owned chunk of at least one byte; `None` if nothing is left.
+    /// Takes the buffer at the cursor out, as one owned chunk of at least one byte; `None` if nothing is left. Bytes that are outside
+    /// are brought in.
     ///
     /// For transports that hand buffers on by ownership: channels, completion queues. Taking is sending: what was taken
     /// is no longer the flow's, and is dropped by whoever holds it. Not inside [`poll_send`](crate::Transport::poll_send): there the flow's
     /// lock is held, and a buffer whose owner uses the flow when it is dropped would wait for it for ever. [`advance`](Self::advance) sees to that.
     pub fn take_first(&mut self) -> Option<Bytes> {
-        if self.len == 0 {
+        if self.len == 0 || !self.bring_in() {
             return None;
         }
         self.len -= self.head.len();
@@ -110,6 +193,9 @@ impl Chunks {
     ///
     /// A part that is kept keeps the whole buffer in memory; a transport whose receiver may keep it copies small parts.
     pub fn take_at_most(&mut self, most: usize) -> Option<Bytes> {
+        if !self.bring_in() {
+            return None;
+        }
         if self.head.len() <= most {
             return self.take_first();
         }
@@ -138,8 +224,7 @@ impl From<Bytes> for Chunks {
         Self {
             len: head.len(),
             head,
-            rest: Vec::new(),
-            next: 0,
+            ..Self::new()
         }
     }
 }
@@ -150,10 +235,9 @@ impl From<Vec<Bytes>> for Chunks {
             .iter()
             .fold(0, |sum: usize, b| sum.saturating_add(b.len()));
         let mut chunks = Self {
-            head: Bytes::new(),
             rest,
-            next: 0,
             len,
+            ..Self::new()
         };
         while chunks.head.is_empty() && chunks.next_head() {}
         chunks
@@ -190,6 +274,9 @@ impl Iterator for IntoIter {
 
 impl fmt::Debug for Chunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(outside) = &self.outside {
+            return f.debug_tuple("Outside").field(outside).finish();
+        }
         f.debug_list()
             .entries(self.slices().map(<[u8]>::len))
             .finish()

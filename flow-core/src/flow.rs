@@ -6,7 +6,7 @@ use core::task::{Context, Poll};
 use alloc::boxed::Box;
 use bytes::Bytes;
 
-use crate::{CloseOp, Delivered, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
+use crate::{CloseOp, Delivered, Direct, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
 
 /// One end of a reliable byte stream in two directions.
 ///
@@ -202,6 +202,22 @@ pub trait Flow {
     /// ```
     fn delivered(&self) -> Delivered {
         Delivered::Unknown
+    }
+
+    /// How to move bytes of this flow without bringing them into memory, if there is a way. [`copy`](crate::combinators::copy()) and
+    /// [`proxy`](crate::combinators::proxy()) look for it at every chunk.
+    ///
+    /// # For implementors
+    ///
+    /// It has a body so that flows which have no such way need none. A wrapper that neither changes the bytes nor looks at them forwards
+    /// it; one that counts them answers with itself, and asks the flow inside. One that has to see every byte answers `None`, also where it looks
+    /// at one direction only: what it is given to read or write then is always in memory.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    fn direct(&self) -> Option<&dyn Direct> {
+        None
     }
 }
 

@@ -7,7 +7,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use bytes::Bytes;
 
-use crate::{CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
+use crate::{CloseOp, Delivered, Direct, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
@@ -61,6 +61,10 @@ macro_rules! forward {
 
             fn delivered(&self) -> Delivered {
                 (**self).delivered()
+            }
+
+            fn direct(&self) -> Option<&dyn Direct> {
+                (**self).direct()
             }
         }
     )*};

@@ -13,6 +13,7 @@ extern crate alloc;
 
 mod chunks;
 mod delivered;
+mod direct;
 mod error;
 mod ext;
 mod flow;
@@ -55,6 +56,7 @@ pub use crate::adapters::stream::{
 pub use crate::async_fns::{AsyncFns, from_async_fns};
 pub use crate::chunks::{Chunks, IntoIter};
 pub use crate::delivered::Delivered;
+pub use crate::direct::{Direct, Outside};
 #[cfg(feature = "std")]
 pub use crate::engine::{Engine, Parts};
 pub use crate::error::{Aborted, WriteError};

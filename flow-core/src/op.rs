@@ -36,6 +36,8 @@ impl ReadOp {
 pub struct WriteOp {
     pub(crate) chunks: Chunks,
     pub(crate) taken: Option<u64>,
+    /// What is left when it fails is wanted back.
+    pub(crate) keeps: bool,
     pub(crate) place: Place,
 }
 
@@ -46,6 +48,7 @@ impl WriteOp {
         Self {
             chunks,
             taken: None,
+            keeps: false,
             place: Place::new(),
         }
     }
@@ -62,7 +65,22 @@ impl WriteOp {
         self.taken.is_none().then_some(self.chunks)
     }
 
-    /// The bytes that are still this operation's: all before the flow takes the write, none after. For implementors.
+    /// Asks for what is left should the write fail after it was taken: see [`into_unsent`](Self::into_unsent). Otherwise the flow drops that.
+    #[must_use]
+    pub const fn keeping_unsent(mut self) -> Self {
+        self.keeps = true;
+        self
+    }
+
+    /// Gives up, as [`cancel`](Self::cancel). Of a write that was taken and failed, what the transport has not accepted comes back too, if
+    /// it was [asked for](Self::keeping_unsent); a flow that is no [`Engine`](crate::Engine) may not know of it.
+    #[must_use]
+    pub fn into_unsent(self) -> Option<Chunks> {
+        (self.taken.is_none() || !self.chunks.is_empty()).then_some(self.chunks)
+    }
+
+    /// The bytes that are still this operation's: all before the flow takes the write, none after; and what is left once it has
+    /// failed, if that was asked for. For implementors.
     pub fn chunks(&mut self) -> &mut Chunks {
         &mut self.chunks
     }

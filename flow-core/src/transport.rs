@@ -113,6 +113,22 @@ pub trait Transport: Sized {
         Delivered::Unknown
     }
 
+    /// Receives what has arrived, as [`poll_recv`](Self::poll_recv), as bytes that stay [outside](crate::Outside) of memory: at least one.
+    ///
+    /// Asked instead of `poll_recv` by whoever only moves bytes on. It does not wait and reports nothing: `None` where nothing is there, or little, or
+    /// where it cannot be done, and `poll_recv` is asked then. So an error that is met here is kept for that. By default there is no such way.
+    fn recv_direct(&self, rx: &mut Self::Rx) -> Option<Chunks> {
+        let _ = rx;
+        None
+    }
+
+    /// Whether [`poll_send`](Self::poll_send) sends these bytes, which are [outside](Chunks::is_outside) of memory, from where they are. All others are
+    /// brought into memory before `poll_send` sees them.
+    fn takes(&self, data: &Chunks) -> bool {
+        let _ = data;
+        false
+    }
+
     /// Whether the end of writing can be signalled while reading goes on.
     ///
     /// Where it cannot (a terminal), `shutdown(Write)` fails with this error and changes nothing, and `close` still ends in

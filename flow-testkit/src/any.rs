@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, Switch, WriteError, WriteOp,
+    Bytes, CloseOp, Delivered, Direct, Flow, FlushOp, ReadOp, ShutdownOp, Switch, WriteError,
+    WriteOp,
 };
 
 use crate::fd::Wires;
@@ -131,6 +132,10 @@ macro_rules! forward {
             fn delivered(&self) -> Delivered {
                 self.0.delivered()
             }
+
+            fn direct(&self) -> Option<&dyn Direct> {
+                self.0.direct()
+            }
         }
 
         #[deny(clippy::missing_trait_methods, reason = "a method that is not forwarded is lost")]
@@ -156,6 +161,10 @@ macro_rules! forward {
                 let answer = self.flow.delivered();
                 journal::note(Event::Poll(self.number, "delivered", Answer::Told(answer)));
                 answer
+            }
+
+            fn direct(&self) -> Option<&dyn Direct> {
+                self.flow.direct()
             }
         }
     };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, CloseOp, Delivered, Flow, FlushOp, LocalBoxFlow, ReadOp, ShutdownOp, Switch, WriteError,
-    WriteOp,
+    Bytes, CloseOp, Delivered, Direct, Flow, FlushOp, LocalBoxFlow, ReadOp, ShutdownOp, Switch,
+    WriteError, WriteOp,
 };
 
 use crate::fd::Wires;
@@ -32,6 +32,10 @@ macro_rules! through_reference {
 
             fn delivered(&self) -> Delivered {
                 <&F as Flow>::delivered(&&self.0)
+            }
+
+            fn direct(&self) -> Option<&dyn Direct> {
+                self.0.direct()
             }
         }
     };

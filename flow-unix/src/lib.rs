@@ -27,6 +27,11 @@ mod scratch;
 mod send;
 mod socket;
 mod source;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod splice;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "splice_none.rs"]
+mod splice;
 mod stdio;
 mod transport;
 mod way;

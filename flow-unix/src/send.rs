@@ -5,11 +5,13 @@ use std::os::fd::BorrowedFd;
 
 use bytes::{Bytes, BytesMut};
 use flow_core::Chunks;
+use rustix::io::Errno;
 
 use crate::error::Doing;
+use crate::kind::Kind;
 use crate::passing::Passing;
 use crate::way::{Refusal, Way};
-use crate::{Attempt, Error, scratch};
+use crate::{Attempt, Error, scratch, splice};
 
 /// How many buffers one call takes: `IOV_MAX`.
 pub(crate) const LIST: usize = 1024;
@@ -35,10 +37,21 @@ pub(crate) enum Put {
 /// One attempt to send bytes off the front of `data`, of which there must be some.
 pub(crate) fn attempt(
     fd: BorrowedFd<'_>,
+    kind: Kind,
     way: Way,
     data: &mut Chunks,
     passing: &Passing,
 ) -> Attempt<Result<Put, Error>> {
+    if data.is_outside() {
+        // Nobody else sends from that pipe, so that less than all says nothing of the room.
+        match splice::send(fd, kind, way, data) {
+            Some(Ok(_)) => return Attempt::Maybe(Ok(Put::Sent)),
+            Some(Err(Refusal::WouldBlock)) => return Attempt::WouldBlock,
+            Some(Err(Refusal::Os(errno))) => return failed(errno),
+            Some(Err(Refusal::Blocks)) | None if data.bring_in() => {}
+            Some(Err(Refusal::Blocks)) | None => return failed(Errno::IO),
+        }
+    }
     let (offered, sent) = if let Some((offered, sent)) = passing.send(fd, data) {
         (offered, sent.map_err(Refusal::from))
     } else if data.is_single() {
@@ -58,8 +71,12 @@ pub(crate) fn attempt(
         }
         Err(Refusal::WouldBlock) => Attempt::WouldBlock,
         Err(Refusal::Blocks) => Attempt::Maybe(Ok(Put::Blocks)),
-        Err(Refusal::Os(errno)) => Attempt::Maybe(Err(Error::os(Doing::Send, errno))),
+        Err(Refusal::Os(errno)) => failed(errno),
     }
+}
+
+fn failed<T>(errno: Errno) -> Attempt<Result<T, Error>> {
+    Attempt::Maybe(Err(Error::os(Doing::Send, errno)))
 }
 
 /// Takes bytes off the front of `data` for a call of the pool. A copy: the writer's own buffers may run code when they are dropped, and that

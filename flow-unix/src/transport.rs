@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -23,7 +24,7 @@ use crate::pool::{self, Job, Read, Written};
 use crate::recv::{Estimate, Got};
 use crate::send::Put;
 use crate::source::Source;
-use crate::{Attempt, Direction, Error, Readiness, send, way};
+use crate::{Attempt, Direction, Error, Readiness, send, splice, way};
 
 /// A [`Transport`] over a descriptor, or over one for each direction, on any runtime that has [`Readiness`].
 ///
@@ -34,6 +35,8 @@ pub struct FdTransport<R: Readiness> {
     /// The states of the directions hold them too; empty once aborted, so that the last of them releases it.
     ends: Mutex<Ends<R>>,
     passing: Passing,
+    /// Bytes outside of memory could not be sent from there, once, so there are to be no more.
+    sends_from_memory: AtomicBool,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     hang_up: HangUp<R>,
 }
@@ -57,7 +60,8 @@ pub struct Rx<R: Readiness> {
     estimate: Estimate,
     /// What the pool reads, and for how much it was asked.
     job: Option<(Job<Result<Read, Errno>>, usize)>,
-    /// What a close has taken in.
+    direct: splice::Receiver,
+    /// What a close has taken in, or an error that a direct receive has met.
     taken_in: VecDeque<Result<Option<Bytes>, Error>>,
 }
 
@@ -120,6 +124,7 @@ impl<R: Readiness> FdTransport<R> {
             fresh: true,
             estimate: Estimate::default(),
             job: None,
+            direct: splice::Receiver::default(),
             taken_in: VecDeque::new(),
         };
         let tx = Tx {
@@ -133,6 +138,7 @@ impl<R: Readiness> FdTransport<R> {
             runtime,
             ends: Mutex::new(ends),
             passing: Passing::default(),
+            sends_from_memory: AtomicBool::new(false),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             hang_up: HangUp::new(),
         };
@@ -300,7 +306,15 @@ impl<R: Readiness> Transport for FdTransport<R> {
                         kind if kind.takes_bytes_for_nobody(source.fd()) => {
                             Attempt::Maybe(Err(Error::os(Doing::Send, Errno::IO)))
                         }
-                        _ => send::attempt(source.fd(), source.way(), data, &self.passing),
+                        kind => {
+                            let outside = data.is_outside();
+                            let (fd, way) = (source.fd(), source.way());
+                            let attempted = send::attempt(fd, kind, way, data, &self.passing);
+                            if outside && !data.is_outside() {
+                                self.sends_from_memory.store(true, Ordering::Relaxed);
+                            }
+                            attempted
+                        }
                     };
                     found_room = matches!(attempted, Attempt::Maybe(_));
                     attempted
@@ -391,6 +405,37 @@ impl<R: Readiness> Transport for FdTransport<R> {
         }
     }
 
+    fn recv_direct(&self, rx: &mut Rx<R>) -> Option<Chunks> {
+        let source = rx.source.as_ref()?;
+        // Descriptors that somebody wants to have come by ordinary receives only. The kernel closes them here, as it does there for those who do not.
+        if !rx.taken_in.is_empty() || rx.job.is_some() || self.passing.limit() > 0 {
+            return None;
+        }
+        match rx.direct.receive(source.fd(), source.kind(), source.way()) {
+            Ok(received) => received,
+            // What a Unix socket tells once, and not by an error of receiving: see `Estimate::attempt`.
+            Err(Errno::CONNRESET) if source.kind() == Kind::Unix => {
+                source.receipts().note_cut();
+                None
+            }
+            // The socket has forgotten it, so it is kept for the receive that comes now.
+            Err(errno) => {
+                let error = Error::os(Doing::Receive, errno);
+                source.receipts().note_error(&error, source.kind());
+                source.set_busy(true);
+                rx.taken_in.push_back(Err(error));
+                None
+            }
+        }
+    }
+
+    fn takes(&self, data: &Chunks) -> bool {
+        let ends = self.ends();
+        let source = ends.write.as_ref();
+        !self.sends_from_memory.load(Ordering::Relaxed)
+            && source.is_some_and(|source| splice::takes(source.kind(), source.way(), data))
+    }
+
     fn half_close(&self) -> Result<(), Error> {
         match &self.ends().write {
             Some(source) if !source.kind().half_closes() => {
@@ -441,6 +486,7 @@ impl<R: Readiness> FdTransport<R> {
             estimate,
             job,
             taken_in,
+            ..
         } = rx;
         let Some(source) = source else {
             return Poll::Ready(Ok(None));

@@ -148,7 +148,7 @@ impl Way {
     }
 }
 
-fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
     Ok(fcntl_getfl(fd)?.contains(OFlags::NONBLOCK))
 }
 

@@ -14,6 +14,15 @@ use crate::{Chunks, Flow};
 /// Both may be references, `Arc`s, boxes, or the flows themselves. What is read is handed on by ownership: nothing is copied in memory, and no
 /// more than one chunk is held.
 ///
+/// # Without passing through memory
+///
+/// Where both flows have a [direct](Flow::direct) way, and long chunks come, bytes are moved on without being brought into memory;
+/// [`Stats::direct_bytes`] counts them. On Linux flows over Unix and TCP sockets whose `O_NONBLOCK` is set have one, and so have FIFOs, though not from
+/// FIFO to FIFO: splice(2) through a pipe. References, boxes, [`Named`](super::Named), [`Counted`](super::Counted), [`MapErr`](super::MapErr),
+/// [`boxed`](super::boxed) flows and a [`Peekable`](super::Peekable) that holds nothing keep it. [`Inspect`](super::Inspect),
+/// [`Faulty`](super::Faulty) and [`idle_timeout`](super::idle_timeout) have every byte in memory, and so has whatever else is a transport of its
+/// own. Nothing but the speed differs; [`through_memory`](Copying::through_memory) is without.
+///
 /// # Errors
 ///
 /// [`CopyError`]: which side failed, its error, and how much had been copied.
@@ -125,6 +134,12 @@ impl<S, D> Copying<S, D> {
         self
     }
 
+    /// Brings every byte into memory, also where it could be moved on without: to compare, say.
+    pub const fn through_memory(mut self) -> Self {
+        self.pump.through_memory();
+        self
+    }
+
     /// What was copied so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -151,8 +166,9 @@ impl<S, D> Copying<S, D> {
 
     /// The source, the destination, and what was read and is not the destination's yet: nothing of that has been sent.
     ///
-    /// A chunk that the destination has taken is sent by whatever call comes next on it, and a chunk of which a part went out before
-    /// the destination failed comes back without that part, if at all.
+    /// A chunk that the destination has taken is sent by whatever call comes next on it. A chunk of which a part went out before
+    /// the destination failed comes back without that part: what a transport of its own below the destination held is lost, and so is what
+    /// an [`abort`](Flow::abort) cuts off. What was outside of memory is brought in.
     #[must_use]
     pub fn into_parts(self) -> (S, D, Option<Chunks>) {
         (self.src, self.dst, self.pump.into_unsent())

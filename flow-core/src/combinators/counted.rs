@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use super::forward::{forward, inner};
 use super::{LiveStats, Stats};
-use crate::{Bytes, Flow, ReadOp, WriteError, WriteOp};
+use crate::{Bytes, Chunks, Direct, Flow, ReadOp, WriteError, WriteOp};
 
 /// A flow that counts bytes and operations each way, from when it is made.
 ///
@@ -109,7 +109,25 @@ impl<F: Flow> Flow for Counted<F> {
         polled
     }
 
+    fn direct(&self) -> Option<&dyn Direct> {
+        self.flow.direct().map(|_| self as &dyn Direct)
+    }
+
     forward!(flow: poll_flush poll_shutdown poll_close abort rest);
+}
+
+/// What is moved directly counts as well.
+impl<F: Flow> Direct for Counted<F> {
+    fn read_direct(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> Option<Chunks> {
+        let chunks = self.flow.direct()?.read_direct(cx, op)?;
+        self.live.add_direct_read(chunks.len());
+        Some(chunks)
+    }
+
+    /// It is counted by the write.
+    fn takes(&self, data: &Chunks) -> bool {
+        self.flow.direct().is_some_and(|flow| flow.takes(data))
+    }
 }
 
 impl<F: fmt::Debug> fmt::Debug for Counted<F> {

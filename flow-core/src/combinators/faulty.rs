@@ -181,7 +181,7 @@ impl<F: Flow<Error: Clone>> Faulty<F> {
 impl<F: Flow<Error: Clone>> Flow for Faulty<F> {
     type Error = FaultyError<F::Error>;
 
-    forward!(engine: poll_read poll_write poll_flush poll_shutdown poll_close abort rest);
+    forward!(engine: poll_read poll_write poll_flush poll_shutdown poll_close abort direct rest);
 }
 
 impl<F: Flow<Error: Clone>> fmt::Debug for Faulty<F> {

@@ -40,6 +40,12 @@ macro_rules! forward {
             self.$field.abort();
         }
     };
+    // Not for wrappers that look at the bytes: those answer `None`.
+    (@direct $field:ident) => {
+        fn direct(&self) -> Option<&dyn $crate::Direct> {
+            self.$field.direct()
+        }
+    };
     (@rest $field:ident) => {
         fn delivered(&self) -> $crate::Delivered {
             self.$field.delivered()
@@ -62,7 +68,7 @@ macro_rules! forward_converting {
         $crate::combinators::forward::forward_converting!(@done $field $convert poll_flush FlushOp);
         $crate::combinators::forward::forward_converting!(@done $field $convert poll_shutdown ShutdownOp);
         $crate::combinators::forward::forward_converting!(@done $field $convert poll_close CloseOp);
-        $crate::combinators::forward::forward!($field: abort rest);
+        $crate::combinators::forward::forward!($field: abort direct rest);
     };
     (@done $field:ident $convert:ident $poll:ident $op:ident) => {
         fn $poll(

@@ -233,7 +233,7 @@ impl Flow for FunctionFlow {
         }
     }
 
-    forward!(engine: poll_read poll_write poll_flush poll_shutdown rest);
+    forward!(engine: poll_read poll_write poll_flush poll_shutdown direct rest);
 }
 
 /// The transport of a [`FunctionFlow`].

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use super::forward::{forward, inner};
 use crate::sync::{Mutex, lock};
-use crate::{Bytes, Chunks, CloseOp, Flow, ReadOp, Shutdown, ShutdownOp, WriteError, WriteOp};
+use crate::{
+    Bytes, Chunks, CloseOp, Direct, Flow, ReadOp, Shutdown, ShutdownOp, WriteError, WriteOp,
+};
 
 /// A flow that shows everything that goes through it to a function: see [`trace_to`] for one that writes lines.
 ///
@@ -272,6 +274,11 @@ impl<F: Flow, T: Fn(Traffic<'_>)> Flow for Inspect<F, T> {
     fn abort(&self) {
         (self.trace)(Traffic::Aborted);
         self.flow.abort();
+    }
+
+    /// Every byte is shown, so every byte comes into memory.
+    fn direct(&self) -> Option<&dyn Direct> {
+        None
     }
 
     forward!(flow: poll_flush rest);

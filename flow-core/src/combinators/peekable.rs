@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use super::forward::{forward, inner};
 use crate::sync::{Mutex, get_mut, lock};
-use crate::{Bytes, Flow, ReadOp, ShutdownOp, WriteError};
+use crate::{Bytes, Direct, Flow, ReadOp, ShutdownOp, WriteError};
 
 /// A flow of which one can see the next bytes before they are read: to tell which protocol is spoken, say.
 ///
@@ -185,6 +185,15 @@ impl<F: Flow> Flow for Peekable<F> {
     fn abort(&self) {
         self.flow.abort();
         self.forget_ahead();
+    }
+
+    /// What was looked at comes first. More is looked at by `&mut` only, so not meanwhile.
+    fn direct(&self) -> Option<&dyn Direct> {
+        if lock(&self.ahead).is_empty() {
+            self.flow.direct()
+        } else {
+            None
+        }
     }
 
     forward!(flow: poll_write poll_flush poll_close rest);

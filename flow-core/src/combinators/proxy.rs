@@ -15,6 +15,8 @@ use crate::{Chunks, Flow, Shutdown, ShutdownOp};
 /// When one of them reads its end, the other is `shutdown(Write)`, and the opposite direction goes on as long as it likes: a request that is
 /// ended, and answered much later, passes. Both flows may be references, `Arc`s, boxes, or the flows themselves. Neither is closed.
 ///
+/// Between descriptors bytes need not pass through memory: as for [`copy`](super::copy()).
+///
 /// One direction that fails does not stop or tear the other:
 ///
 /// - If `a` fails to read, `b` is `shutdown(Write)`, so that it is not left waiting. There is no other way to tell its peer, to whom that is an end
@@ -177,6 +179,13 @@ pub struct Proxying<A: Flow, B: Flow> {
 }
 
 impl<A: Flow, B: Flow> Proxying<A, B> {
+    /// Brings every byte into memory, also where it could be moved on without: to compare, say.
+    pub const fn through_memory(mut self) -> Self {
+        self.to_b.pump.through_memory();
+        self.to_a.pump.through_memory();
+        self
+    }
+
     /// What was copied so far.
     #[must_use]
     pub fn stats(&self) -> Proxied {

@@ -58,14 +58,28 @@ impl<R, W> CopyError<R, W> {
 /// What a direction ends with.
 pub(super) type Copied<R, W> = Result<Stats, CopyError<R, W>>;
 
+/// A chunk of at least this length is worth a direct read after it: shorter ones cost more to move than to copy.
+const WORTH: usize = 16 * 1024;
+
 /// The state of one direction. It owns what has been read and not written, so whoever keeps it loses nothing.
 pub(super) struct Pump {
     state: State,
     live: LiveStats,
+    direct: Mode,
+}
+
+/// Whether bytes are to go without passing through memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Not asked for, or the destination does not take what the source has.
+    Never,
+    /// Not now: what came was short.
+    Later,
+    Now,
 }
 
 enum State {
-    /// Nothing is held. A way to move bytes without holding them would be tried here.
+    /// Nothing is held.
     Reading(ReadOp),
     /// A write of that many bytes.
     Writing(WriteOp, usize),
@@ -73,19 +87,32 @@ enum State {
     Over(Option<Chunks>),
 }
 
+impl State {
+    /// What does not get through when that fails is to come back.
+    const fn writing(chunks: Chunks, len: usize) -> Self {
+        Self::Writing(WriteOp::new(chunks).keeping_unsent(), len)
+    }
+}
+
 impl Pump {
     pub(super) fn new() -> Self {
         Self {
             state: State::Reading(ReadOp::new()),
             live: LiveStats::default(),
+            direct: Mode::Later,
         }
+    }
+
+    /// Every byte goes through memory.
+    pub(super) const fn through_memory(&mut self) {
+        self.direct = Mode::Never;
     }
 
     /// Before anything is read, this is written.
     pub(super) fn write_first(&mut self, first: Chunks) {
         if !first.is_empty() {
             let len = first.len();
-            self.state = State::Writing(WriteOp::new(first), len);
+            self.state = State::writing(first, len);
         }
     }
 
@@ -101,9 +128,33 @@ impl Pump {
     pub(super) fn into_unsent(self) -> Option<Chunks> {
         match self.state {
             State::Reading(_) => None,
-            State::Writing(op, _) => op.cancel(),
+            State::Writing(op, _) => unsent(op),
             State::Over(unsent) => unsent,
         }
+    }
+
+    /// A read that leaves the bytes where they are, if both sides can and it pays.
+    fn read_direct<S, D>(
+        &mut self,
+        cx: &mut Context<'_>,
+        op: &mut ReadOp,
+        src: &S,
+        dst: &D,
+    ) -> Option<Chunks>
+    where
+        S: Flow + ?Sized,
+        D: Flow + ?Sized,
+    {
+        let dst = dst.direct()?;
+        let mut chunks = src.direct()?.read_direct(cx, op)?;
+        if dst.takes(&chunks) {
+            self.live.add_direct_read(chunks.len());
+        } else {
+            self.direct = Mode::Never;
+            self.live.add_read(chunks.len());
+            chunks.bring_in();
+        }
+        Some(chunks)
     }
 
     /// Goes on until the source's end. Not to be called once [over](Self::is_over).
@@ -121,12 +172,31 @@ impl Pump {
     {
         self.live.start();
         loop {
+            // At every poll anew: what a source was waited for may be much.
+            if self.direct == Mode::Now
+                && let State::Reading(op) = &mut self.state
+            {
+                let mut op = mem::take(op);
+                let read = self.read_direct(cx, &mut op, src, dst);
+                self.state = match read {
+                    Some(chunks) => {
+                        let len = chunks.len();
+                        State::writing(chunks, len)
+                    }
+                    None => State::Reading(op),
+                };
+            }
             self.state = match &mut self.state {
                 State::Reading(op) => match ready!(src.poll_read(cx, op)) {
                     Ok(Some(chunk)) => {
                         self.live.add_read(chunk.len());
                         let len = chunk.len();
-                        State::Writing(chunk.into(), len)
+                        self.direct = match self.direct {
+                            Mode::Never => Mode::Never,
+                            _ if len >= WORTH => Mode::Now,
+                            _ => Mode::Later,
+                        };
+                        State::writing(chunk.into(), len)
                     }
                     Ok(None) => {
                         self.state = State::Over(None);
@@ -144,8 +214,7 @@ impl Pump {
                         State::Reading(ReadOp::new())
                     }
                     Err(cause) => {
-                        let unsent = mem::take(op).cancel().filter(|left| !left.is_empty());
-                        self.state = State::Over(unsent);
+                        self.state = State::Over(unsent(mem::take(op)));
                         let stats = self.live.end();
                         return Poll::Ready(Err(CopyError::Write { cause, stats }));
                     }
@@ -154,6 +223,13 @@ impl Pump {
             };
         }
     }
+}
+
+/// What a write leaves behind, in memory.
+fn unsent(op: WriteOp) -> Option<Chunks> {
+    let mut left = op.into_unsent().filter(|left| !left.is_empty())?;
+    // Nobody else knows what to do with them.
+    left.bring_in().then_some(left)
 }
 
 impl fmt::Debug for Pump {

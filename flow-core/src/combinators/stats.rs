@@ -33,6 +33,8 @@ pub struct Stats {
     pub read_bytes: u64,
     /// Reads that gave a chunk.
     pub read_ops: u64,
+    /// Those of `read_bytes` that were handed on without being brought into memory: see [`Flow::direct`](crate::Flow::direct).
+    pub direct_bytes: u64,
     /// Bytes that were written.
     pub written_bytes: u64,
     /// Writes that were done.
@@ -137,6 +139,14 @@ impl LiveStats {
     pub(super) fn add_read(&self, bytes: usize) {
         let stats = &mut lock(&self.0).stats;
         stats.read_bytes += bytes as u64;
+        stats.read_ops += 1;
+    }
+
+    /// A read that did not bring the bytes into memory.
+    pub(super) fn add_direct_read(&self, bytes: usize) {
+        let stats = &mut lock(&self.0).stats;
+        stats.read_bytes += bytes as u64;
+        stats.direct_bytes += bytes as u64;
         stats.read_ops += 1;
     }
 

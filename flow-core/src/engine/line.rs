@@ -215,6 +215,11 @@ impl Line {
         key
     }
 
+    /// Whether `key` is in the line.
+    pub(super) fn holds(&self, key: u64) -> bool {
+        lock(&self.waiters).find(key).is_some()
+    }
+
     /// Takes `key` out of the line. Whoever is next is woken if the transport has to be asked.
     #[inline(always)]
     pub(super) fn leave(&self, key: u64) -> bool {

@@ -35,7 +35,8 @@ use self::read::Receiving;
 use self::write::Sending;
 use crate::sync::Mutex;
 use crate::{
-    CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, Transport, WriteError, WriteOp,
+    Chunks, CloseOp, Delivered, Direct, Flow, FlushOp, ReadOp, ShutdownOp, Transport, WriteError,
+    WriteOp,
 };
 
 /// How many results in a row a flow that is always ready gives before it yields once.
@@ -229,6 +230,21 @@ impl<T: Transport> Flow for Engine<T> {
 
     fn delivered(&self) -> Delivered {
         self.inner.delivered()
+    }
+
+    fn direct(&self) -> Option<&dyn Direct> {
+        Some(self)
+    }
+}
+
+/// Of use where the transport has a way.
+impl<T: Transport> Direct for Engine<T> {
+    fn read_direct(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> Option<Chunks> {
+        self.inner.read_direct(cx, op)
+    }
+
+    fn takes(&self, data: &Chunks) -> bool {
+        self.inner.transport.takes(data)
     }
 }
 

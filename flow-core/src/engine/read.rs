@@ -10,7 +10,7 @@ use super::{ASKS_PER_POLL, Inner, READY_IN_A_ROW};
 use crate::mutant::mutant;
 use crate::section::{self, Section};
 use crate::sync::lock;
-use crate::{Aborted, ReadOp, Transport};
+use crate::{Aborted, Chunks, ReadOp, Transport};
 
 /// How much a close may hold that nobody has read: it asks for more only up to this, to see an end that is next. Under the model
 /// checker one byte, so that models get there.
@@ -158,6 +158,44 @@ impl<T: Transport> Inner<T> {
         }
         self.settle_owed();
         received
+    }
+
+    /// A read of what has arrived that leaves it outside of memory. `None` leaves everything as it was, for `poll_read` to go on.
+    pub(super) fn read_direct(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> Option<Chunks> {
+        let lines = &self.lines;
+        let _section = Section::enter();
+        let key = lines.key(op.place());
+        if !lines.read.is_turn(key, cx.waker()) {
+            return None;
+        }
+        self.attend();
+        let received = self.with_rx(|rx| self.receive_direct(rx));
+        if received.is_some() {
+            // After unlocking: see the rules in `mod.rs`.
+            match key {
+                Some(key) => lines.leave_asked(Which::Read, op.place(), key),
+                None => lines.read.disarm_and_pass_on(),
+            }
+            if lines.has(flag::READING_AHEAD) {
+                lines.close.wake_all();
+            }
+        }
+        self.settle_owed();
+        received
+    }
+
+    /// What the transport has, if nothing else comes first.
+    fn receive_direct(&self, rx: &mut Receiving<T>) -> Option<Chunks> {
+        let next = self.reading_over().is_none()
+            && rx.in_a_row < READY_IN_A_ROW
+            && rx.has_nothing_ahead()
+            && !rx.has_ended();
+        if !next {
+            return None;
+        }
+        let received = self.transport.recv_direct(rx.state.as_mut()?)?;
+        rx.in_a_row += 1;
+        (!received.is_empty()).then_some(received)
     }
 
     /// What every read answers since this side has ended reading.

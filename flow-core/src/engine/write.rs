@@ -36,6 +36,8 @@ struct Taken {
     number: u64,
     /// Its operation's place in the line.
     key: u64,
+    /// The operation wants back what is left when it fails.
+    keeps: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,11 @@ impl<T: Transport> Sending<T> {
     /// Gives up what is left.
     pub(super) fn forget_rest(&mut self) {
         section::discard(std::mem::take(&mut self.rest));
+    }
+
+    /// Whether this is the write that has been taken and is not complete.
+    fn is_taken_as(&self, number: u64) -> bool {
+        matches!(&self.taken, Some(taken) if taken.number == number)
     }
 
     /// The last write that a flush waits for.
@@ -177,6 +184,10 @@ impl<T: Transport> Inner<T> {
         let Some(state) = &mut tx.state else {
             return Poll::Ready(Err(WriteError::Closed));
         };
+        // A transport that does not know where they are would find none. What can be had no more is not sent, and nothing of it was.
+        if op.chunks.is_outside() && !self.transport.takes(&op.chunks) && !op.chunks.bring_in() {
+            return Poll::Ready(Err(WriteError::Closed));
+        }
         let mut cx = Context::from_waker(&self.wakers.write);
         let all = op.chunks.len();
         let mut pending = false;
@@ -196,7 +207,9 @@ impl<T: Transport> Inner<T> {
                 Poll::Ready(Err(e)) => {
                     if op.chunks.len() < all {
                         op.set_taken(tx.done + 1);
-                        section::discard(std::mem::take(&mut op.chunks));
+                        if !op.keeps {
+                            section::discard(std::mem::take(&mut op.chunks));
+                        }
                         tx.torn = true;
                     }
                     return Poll::Ready(Err(self.fail(tx, e)));
@@ -220,7 +233,11 @@ impl<T: Transport> Inner<T> {
             self.lines.hold(Which::Write, op.place(), place);
         }
         op.set_taken(number);
-        tx.taken = Some(Taken { number, key: place });
+        tx.taken = Some(Taken {
+            number,
+            key: place,
+            keeps: op.keeps,
+        });
         tx.rest = std::mem::take(&mut op.chunks);
         self.lines.set(flag::BUSY);
     }
@@ -248,6 +265,10 @@ impl<T: Transport> Inner<T> {
                 tx.in_a_row += 1;
                 Poll::Ready(Ok(()))
             } else {
+                // Not sent by anybody any more: it goes back, if it was kept.
+                if matches!(result, Poll::Ready(Err(_))) && tx.is_taken_as(number) {
+                    op.chunks = std::mem::take(&mut tx.rest);
+                }
                 result
             }
         };
@@ -362,7 +383,11 @@ impl<T: Transport> Inner<T> {
             }
         };
         tx.failure = Some(failure.clone());
-        tx.forget_rest();
+        // Only where it is asked for: whoever drops it drops a buffer of its owner's, which must not be under the lock of a layer above.
+        let waited_for = |taken: &Taken| taken.keeps && self.lines.write.holds(taken.key);
+        if !tx.taken.as_ref().is_some_and(waited_for) {
+            tx.forget_rest();
+        }
         self.lines.set(flag::FAILED);
         self.lines.clear(flag::BUSY);
         self.lines.write.disarm();

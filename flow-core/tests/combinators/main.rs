@@ -5,6 +5,7 @@
 mod step;
 
 mod copying;
+mod direct;
 mod faulty;
 mod functions;
 mod halves;

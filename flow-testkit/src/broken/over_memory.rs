@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use flow_core::memory::{MemoryError, MemoryFlow};
 use flow_core::{
-    Bytes, CloseOp, Delivered, Flow, FlushOp, Place, ReadOp, ShutdownOp, WriteError, WriteOp,
+    Bytes, CloseOp, Delivered, Direct, Flow, FlushOp, Place, ReadOp, ShutdownOp, WriteError,
+    WriteOp,
 };
 
 use super::Broken;
@@ -234,6 +235,11 @@ impl<X: FlowFault> Flow for Faulty<X> {
 
     fn delivered(&self) -> Delivered {
         self.fault.delivered(self.inside())
+    }
+
+    /// A fault is in the other calls.
+    fn direct(&self) -> Option<&dyn Direct> {
+        None
     }
 }
 

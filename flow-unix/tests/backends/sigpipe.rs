@@ -2,8 +2,10 @@
 //!
 //! For a program without Rust's `main`, which would have SIGPIPE ignored before any test began.
 
+use flow_core::combinators::copy;
+
 use crate::support::backend::{FdFlow, Flow as _, FlowExt as _, Shutdown};
-use crate::support::{KINDS, Kind, Peer, finish, park, pattern, run};
+use crate::support::{KINDS, Kind, Peer, finish, park, pattern, put, run, settle};
 
 const SIGPIPE: u32 = 13;
 
@@ -66,6 +68,7 @@ pub(crate) fn writing_to_a_peer_that_left_raises_nothing() {
     );
     for kind in KINDS {
         run(every_way_to_write(kind));
+        run(copying_to(kind));
         assert_eq!(disposition(), before, "{}", kind.name);
     }
 }
@@ -114,10 +117,46 @@ async fn every_way_to_write(kind: Kind) {
     // What was accepted and never read; and input that is never read.
     let left = Left::after(kind, |flow, peer| {
         now(&mut flow.write("never read"));
-        crate::support::put(peer, b"never read");
+        put(peer, b"never read");
     });
     left.write_until_it_fails(1, 100).await;
     drop(left);
+}
+
+/// Bytes that come from a pipe of the copy's own, where the kind takes such.
+async fn copying_to(kind: Kind) {
+    const LEN: usize = 60_000;
+
+    let (from, feed) = (KINDS[0].pair)();
+    let (to, peer) = (kind.pair)();
+    let (src, dst) = (from.flow(), to.flow());
+    for flow in [&src, &dst] {
+        flow.with_fd(|fd| rustix::io::ioctl_fionbio(fd, true).unwrap());
+    }
+    let mut copying = copy(&src, &dst);
+    put(&feed, &pattern(LEN));
+    while copying.stats().written_bytes < LEN as u64 {
+        park(&mut copying);
+        settle().await;
+    }
+    let direct = cfg!(target_os = "linux") && kind.name != "two pipes";
+    assert_eq!(copying.stats().direct_bytes > 0, direct, "{}", kind.name);
+    drop(peer);
+    for _ in 0..WRITES {
+        put(&feed, &pattern(LEN));
+        let written = copying.stats().written_bytes;
+        loop {
+            match crate::support::poll(&mut copying, &crate::support::Count::new()) {
+                std::task::Poll::Ready(result) => {
+                    result.unwrap_err();
+                    return;
+                }
+                _ if copying.stats().written_bytes >= written + LEN as u64 => break,
+                std::task::Poll::Pending => settle().await,
+            }
+        }
+    }
+    panic!("{}: nobody is there, and copying goes on", kind.name);
 }
 
 /// Polls once what needs no second time.
