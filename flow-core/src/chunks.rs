@@ -9,7 +9,6 @@ use core::mem;
 use bytes::{Buf, Bytes};
 
 use crate::Outside;
-use crate::direct::Held;
 
 /// The bytes of one write that are still to be sent: owned buffers in order, and a cursor that a
 /// [`Transport`](crate::Transport) moves from the front.
@@ -23,13 +22,18 @@ use crate::direct::Held;
 pub struct Chunks {
     /// The buffer under the cursor, its front already cut off. Empty buffers are skipped as soon as they are met.
     head: Bytes,
-    /// Further buffers. Those before `next` are behind the cursor.
-    rest: Vec<Bytes>,
-    next: usize,
     /// Bytes in front of the cursor, `head` included.
     len: usize,
-    /// Where the bytes are outside of memory; there is no buffer then.
-    outside: Option<Held>,
+    /// In a box, because most writes are of one buffer, and are handed on by value.
+    more: Option<Box<More>>,
+}
+
+/// What chunks have that are more than one buffer.
+enum More {
+    /// Further buffers. Those before `next` are behind the cursor.
+    Buffers { rest: Vec<Bytes>, next: usize },
+    /// The bytes are outside of memory; there is no buffer then.
+    Outside(Box<dyn Outside>),
 }
 
 impl Chunks {
@@ -38,10 +42,8 @@ impl Chunks {
     pub const fn new() -> Self {
         Self {
             head: Bytes::new(),
-            rest: Vec::new(),
-            next: 0,
             len: 0,
-            outside: None,
+            more: None,
         }
     }
 
@@ -50,28 +52,35 @@ impl Chunks {
     pub fn outside(bytes: impl Outside) -> Self {
         Self {
             len: bytes.len(),
-            outside: Some(Box::new(Box::new(bytes))),
+            more: Some(Box::new(More::Outside(Box::new(bytes)))),
             ..Self::new()
         }
     }
 
     /// Whether these bytes are outside of memory.
     #[must_use]
-    pub const fn is_outside(&self) -> bool {
-        self.outside.is_some()
+    #[inline]
+    pub fn is_outside(&self) -> bool {
+        matches!(self.more.as_deref(), Some(More::Outside(_)))
     }
 
     /// What holds the bytes outside of memory, if it is of this type.
     #[must_use]
     pub fn outside_ref<O: Outside>(&self) -> Option<&O> {
-        let bytes: &dyn Any = &***self.outside.as_ref()?;
+        let More::Outside(bytes) = self.more.as_deref()? else {
+            return None;
+        };
+        let bytes: &dyn Any = &**bytes;
         bytes.downcast_ref()
     }
 
     /// What holds the bytes outside of memory, if it is of this type. Who moves bytes from there also [advances](Self::advance).
     #[must_use]
     pub fn outside_mut<O: Outside>(&mut self) -> Option<&mut O> {
-        let bytes: &mut dyn Any = &mut ***self.outside.as_mut()?;
+        let More::Outside(bytes) = self.more.as_deref_mut()? else {
+            return None;
+        };
+        let bytes: &mut dyn Any = &mut **bytes;
         bytes.downcast_mut()
     }
 
@@ -101,7 +110,7 @@ impl Chunks {
     /// assert_eq!(chunks.first(), b"far away");
     /// ```
     pub fn bring_in(&mut self) -> bool {
-        let Some(outside) = &mut self.outside else {
+        let Some(More::Outside(outside)) = self.more.as_deref_mut() else {
             return true;
         };
         let Some(mut bytes) = outside.bring_in() else {
@@ -151,7 +160,10 @@ impl Chunks {
 
     /// The buffers that are left, in order, none of them empty.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
-        let rest = self.rest.get(self.next..).unwrap_or_default();
+        let rest = match self.more.as_deref() {
+            Some(More::Buffers { rest, next }) => rest.get(*next..).unwrap_or_default(),
+            _ => &[],
+        };
         core::iter::once(&self.head)
             .chain(rest)
             .map(|b| &b[..])
@@ -208,10 +220,13 @@ impl Chunks {
 
     /// Puts the next buffer under the cursor, and what was there behind it.
     fn next_head(&mut self) -> bool {
-        match self.rest.get_mut(self.next) {
-            Some(next) => {
-                mem::swap(&mut self.head, next);
-                self.next += 1;
+        let Some(More::Buffers { rest, next }) = self.more.as_deref_mut() else {
+            return false;
+        };
+        match rest.get_mut(*next) {
+            Some(buffer) => {
+                mem::swap(&mut self.head, buffer);
+                *next += 1;
                 true
             }
             None => false,
@@ -220,23 +235,27 @@ impl Chunks {
 }
 
 impl From<Bytes> for Chunks {
+    #[inline]
     fn from(head: Bytes) -> Self {
         Self {
             len: head.len(),
             head,
-            ..Self::new()
+            more: None,
         }
     }
 }
 
 impl From<Vec<Bytes>> for Chunks {
-    fn from(rest: Vec<Bytes>) -> Self {
+    fn from(mut rest: Vec<Bytes>) -> Self {
+        if rest.len() <= 1 {
+            return rest.pop().map_or_else(Self::new, Self::from);
+        }
         let len = rest
             .iter()
             .fold(0, |sum: usize, b| sum.saturating_add(b.len()));
         let mut chunks = Self {
-            rest,
             len,
+            more: Some(Box::new(More::Buffers { rest, next: 0 })),
             ..Self::new()
         };
         while chunks.head.is_empty() && chunks.next_head() {}
@@ -274,7 +293,7 @@ impl Iterator for IntoIter {
 
 impl fmt::Debug for Chunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(outside) = &self.outside {
+        if let Some(More::Outside(outside)) = self.more.as_deref() {
             return f.debug_tuple("Outside").field(outside).finish();
         }
         f.debug_list()

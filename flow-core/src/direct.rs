@@ -1,6 +1,5 @@
 //! Bytes that go from flow to flow without passing through this process's memory.
 
-use alloc::boxed::Box;
 use core::any::Any;
 use core::fmt;
 use core::task::Context;
@@ -43,6 +42,3 @@ pub trait Outside: Any + Send + Sync + fmt::Debug {
     /// Brings all of them into memory. `None` if they cannot be had any more, which should not be.
     fn bring_in(&mut self) -> Option<Bytes>;
 }
-
-/// In two boxes, so that chunks of the ordinary kind pay a word for it and no more.
-pub(crate) type Held = Box<Box<dyn Outside>>;
