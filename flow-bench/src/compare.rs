@@ -1,0 +1,207 @@
+//! All rows, in paired rounds: each side of a row runs once in each round, in a process of its own, and who goes first changes from round to round.
+//!
+//! Machines drift, by more than most rows differ; so the two sides of a round, which run one right after the other, are set against each other, and
+//! the median of these ratios is what is judged.
+
+mod chart;
+mod json;
+mod machine;
+mod progress;
+mod rows;
+mod stats;
+mod table;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::args::Compare;
+use crate::once::Line;
+
+use self::machine::Machine;
+use self::progress::Progress;
+use self::stats::Spread;
+
+use self::rows::{Floor, Unit};
+pub(crate) use self::rows::{ROWS, Row};
+
+/// What the rounds of one row came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    row: &'static Row,
+    /// In the row's unit.
+    ours: Spread,
+    theirs: Spread,
+    /// Of what is more when it is better, ours by theirs, round by round; of what is less when it is better too.
+    ratio: Spread,
+}
+
+/// Runs, prints and writes. Whether all floors hold.
+///
+/// # Errors
+///
+/// No row has such a name, a run failed, or a file cannot be written.
+pub(crate) fn compare(args: &Compare) -> Result<bool, String> {
+    let rows = chosen(&args.only)?;
+    let program = env::current_exe().map_err(|e| e.to_string())?;
+    let machine = Machine::here();
+    println!("{machine}");
+    let mut lines = vec![(vec![], vec![]); rows.len()];
+    let mut progress = Progress::new(args.rounds, rows.len());
+    for round in 0..args.rounds {
+        for (row, (ours, theirs)) in rows.iter().zip(&mut lines) {
+            progress.tell(round, row.name);
+            if row.unit() == Unit::Bytes && round > 0 {
+                // The same each time.
+                continue;
+            }
+            let one =
+                |who, lines: &mut Vec<Line>| run(&program, row, who).map(|line| lines.push(line));
+            // ABBA: what a machine does slowly is halved on both sides.
+            if round % 2 == 0 {
+                one(row.ours, ours)?;
+                one(row.theirs, theirs)?;
+            } else {
+                one(row.theirs, theirs)?;
+                one(row.ours, ours)?;
+            }
+        }
+    }
+    progress.end();
+    let results = rows.iter().zip(&lines);
+    let results: Vec<_> = results
+        .map(|(row, (ours, theirs))| Outcome::new(row, ours, theirs))
+        .collect();
+    print!("{}", table::plain(&results));
+    if let Some(path) = &args.json {
+        write(path, &json::document(&results, args.rounds, &machine)?)?;
+    }
+    if let Some(path) = &args.svg {
+        write(path, &chart::svg(&results))?;
+    }
+    if let Some(path) = &args.markdown {
+        let table = table::markdown(&results, args.rounds, &machine);
+        replace(path, "compare", &table)?;
+    }
+    let broken: Vec<_> = results.iter().filter(|r| !r.holds()).collect();
+    for result in &broken {
+        let floor = result.row.floor.map(|f| f.to_string()).unwrap_or_default();
+        println!(
+            "BROKEN: {}: {:.2}, floor {floor}",
+            result.row.name,
+            result.judged()
+        );
+    }
+    Ok(broken.is_empty())
+}
+
+impl Outcome {
+    fn new(row: &'static Row, ours: &[Line], theirs: &[Line]) -> Self {
+        let unit = row.unit();
+        let (ours, theirs) = (unit.of(ours), unit.of(theirs));
+        let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs);
+        Self {
+            row,
+            ratio: Spread::of(ratios.collect()),
+            ours: Spread::of(ours),
+            theirs: Spread::of(theirs),
+        }
+    }
+
+    /// What the floor is about.
+    const fn judged(&self) -> f64 {
+        match self.row.floor {
+            Some(Floor::MostBytes(..)) => self.ours.median,
+            _ => self.ratio.median,
+        }
+    }
+
+    fn holds(&self) -> bool {
+        match self.row.floor {
+            Some(Floor::Least(floor, _)) => self.judged() >= floor,
+            Some(Floor::Most(floor, _) | Floor::MostBytes(floor, _)) => self.judged() <= floor,
+            None => true,
+        }
+    }
+
+    fn meets_aim(&self) -> bool {
+        match self.row.floor {
+            Some(Floor::Least(_, aim)) => self.judged() >= aim,
+            Some(Floor::Most(_, aim) | Floor::MostBytes(_, aim)) => self.judged() <= aim,
+            None => true,
+        }
+    }
+
+    /// In a table.
+    fn word(&self) -> &'static str {
+        match (self.row.floor, self.holds(), self.meets_aim()) {
+            (None, ..) => "",
+            (_, false, _) => "BROKEN",
+            (_, true, false) => "holds",
+            (_, true, true) => "aim met",
+        }
+    }
+}
+
+/// The rows that were asked for.
+fn chosen(only: &[String]) -> Result<Vec<&'static Row>, String> {
+    for part in only {
+        if !ROWS.iter().any(|row| row.name.contains(part.as_str())) {
+            return Err(format!(
+                "no row has a name that contains {part:?}; see `list`"
+            ));
+        }
+    }
+    let wanted = |row: &&Row| only.is_empty() || only.iter().any(|part| row.name.contains(part));
+    Ok(ROWS.iter().filter(wanted).collect())
+}
+
+/// One side of one round.
+fn run(program: &Path, row: &Row, who: &str) -> Result<Line, String> {
+    let mut command = Command::new(program);
+    command.args([who, row.workload, "--json"]);
+    if let Some(count) = row.count {
+        command.arg(count.to_string());
+    }
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| e.to_string())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{who} {}: {}\n{said}", row.workload, output.status));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("{who} {}: {e}", row.workload))
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))
+}
+
+/// Puts `text` into the file, between the two lines that name it.
+///
+/// # Errors
+///
+/// The file cannot be read or written, or has no such lines.
+pub(crate) fn replace(path: &PathBuf, name: &str, text: &str) -> Result<(), String> {
+    let old = fs::read_to_string(path);
+    let old = old.map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let (first, last) = (
+        format!("<!-- {name} -->\n"),
+        format!("<!-- end of {name} -->\n"),
+    );
+    let found = old.split_once(&first).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(&last)?;
+        Some(format!("{before}{first}\n{text}\n{last}{after}"))
+    });
+    let new = found.ok_or_else(|| {
+        format!(
+            "{} has no lines {:?} and {:?}",
+            path.display(),
+            first.trim(),
+            last.trim()
+        )
+    })?;
+    write(path, &new)
+}

@@ -1,0 +1,51 @@
+//! A message goes there and back, between two tasks.
+
+use std::time::Instant;
+
+use super::{Done, WARM_UP, data};
+use crate::host::Host;
+use crate::links::Link;
+use crate::maker::{Maker, Wire};
+
+/// `count` round trips of messages of `len` bytes.
+pub(crate) async fn ping_pong<M: Maker>(
+    host: &M::Host,
+    wire: Wire,
+    len: usize,
+    count: u64,
+) -> Done {
+    let (mut near, mut far) = M::pair(wire, room(len));
+    let echo = host.spawn(async move { while far.echo().await > 0 {} });
+    let asking = host.spawn(async move {
+        trips(&mut near, len, WARM_UP).await;
+        let begun = Instant::now();
+        trips(&mut near, len, count).await;
+        let took = begun.elapsed();
+        near.end().await;
+        took
+    });
+    let took = asking.await;
+    echo.await;
+    Done {
+        operations: count,
+        took,
+        ..Done::default()
+    }
+}
+
+/// How much is read at most: twice the message, so that a read shows whether there is more.
+pub(super) fn room(len: usize) -> usize {
+    (2 * len).max(4096)
+}
+
+pub(super) async fn trips(link: &mut impl Link, len: usize, count: u64) {
+    for _ in 0..count {
+        link.send(data(len)).await;
+        let mut left = len;
+        while left > 0 {
+            let came = link.receive().await;
+            assert!(0 < came && came <= left, "{came} of {left} bytes");
+            left -= came;
+        }
+    }
+}
