@@ -62,6 +62,9 @@ pub(crate) struct Compare {
     /// Only rows whose names contain this; may be given several times
     #[arg(long, value_name = "ROW")]
     pub(crate) only: Vec<String>,
+    /// A hundredth of the operations: to see that all rows run, not how fast
+    #[arg(long)]
+    pub(crate) quick: bool,
     /// Write all figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

@@ -35,6 +35,8 @@ pub(crate) struct Outcome {
     theirs: Spread,
     /// Of what is more when it is better, ours by theirs, round by round; of what is less when it is better too.
     ratio: Spread,
+    /// The same by the time of the processors for each operation, theirs by ours, which a busy machine changes less. None for memory.
+    cpu: Option<Spread>,
 }
 
 /// Runs, prints and writes. Whether all floors hold.
@@ -56,8 +58,9 @@ pub(crate) fn compare(args: &Compare) -> Result<bool, String> {
                 // The same each time.
                 continue;
             }
-            let one =
-                |who, lines: &mut Vec<Line>| run(&program, row, who).map(|line| lines.push(line));
+            let one = |who, lines: &mut Vec<Line>| {
+                run(&program, row, who, args.quick).map(|line| lines.push(line))
+            };
             // ABBA: what a machine does slowly is halved on both sides.
             if round % 2 == 0 {
                 one(row.ours, ours)?;
@@ -99,10 +102,17 @@ pub(crate) fn compare(args: &Compare) -> Result<bool, String> {
 impl Outcome {
     fn new(row: &'static Row, ours: &[Line], theirs: &[Line]) -> Self {
         let unit = row.unit();
+        let each = |line: &Line| line.cpu_seconds / line.operations as f64;
+        let cpu = ours
+            .iter()
+            .zip(theirs)
+            .map(|(ours, theirs)| each(theirs) / each(ours));
+        let cpu = (unit != Unit::Bytes).then(|| Spread::of(cpu.collect()));
         let (ours, theirs) = (unit.of(ours), unit.of(theirs));
         let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs);
         Self {
             row,
+            cpu,
             ratio: Spread::of(ratios.collect()),
             ours: Spread::of(ours),
             theirs: Spread::of(theirs),
@@ -158,12 +168,12 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Row>, String> {
 }
 
 /// One side of one round.
-fn run(program: &Path, row: &Row, who: &str) -> Result<Line, String> {
+fn run(program: &Path, row: &Row, who: &str, quick: bool) -> Result<Line, String> {
     let mut command = Command::new(program);
     command.args([who, row.workload, "--json"]);
-    if let Some(count) = row.count {
-        command.arg(count.to_string());
-    }
+    let count = row.count()?;
+    let count = if quick { count.div_ceil(100) } else { count };
+    command.arg(count.to_string());
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -204,4 +214,64 @@ pub(crate) fn replace(path: &PathBuf, name: &str, text: &str) -> Result<(), Stri
         )
     })?;
     write(path, &new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows::{Buffers, Floor};
+    use super::*;
+
+    fn row(floor: Option<Floor>) -> Outcome {
+        let spread = |median| Spread {
+            median,
+            min: 0.0,
+            max: 1e9,
+        };
+        let row = Box::leak(Box::new(Row {
+            name: "row",
+            workload: "ping-pong-64",
+            ours: "flow-tokio",
+            theirs: "tokio",
+            buffers: Buffers::Fresh,
+            floor,
+            count: None,
+        }));
+        Outcome {
+            row,
+            ours: spread(2300.0),
+            theirs: spread(2000.0),
+            ratio: spread(1.15),
+            cpu: None,
+        }
+    }
+
+    #[test]
+    fn a_floor_is_held_or_broken() {
+        for (floor, word) in [
+            (None, ""),
+            (Some(Floor::Least(1.2, 1.3)), "BROKEN"),
+            (Some(Floor::Least(1.1, 1.2)), "holds"),
+            (Some(Floor::Least(1.0, 1.1)), "aim met"),
+            (Some(Floor::Most(1.1, 1.0)), "BROKEN"),
+            (Some(Floor::Most(1.2, 1.1)), "holds"),
+            (Some(Floor::Most(1.3, 1.2)), "aim met"),
+            (Some(Floor::MostBytes(2200.0, 2000.0)), "BROKEN"),
+            (Some(Floor::MostBytes(2400.0, 2200.0)), "holds"),
+            (Some(Floor::MostBytes(2500.0, 2400.0)), "aim met"),
+        ] {
+            let outcome = row(floor);
+            assert_eq!(outcome.word(), word, "{floor:?}");
+            assert_eq!(outcome.holds(), word != "BROKEN", "{floor:?}");
+        }
+    }
+
+    #[test]
+    fn rows_name_what_there_is() {
+        for row in ROWS {
+            assert!(row.count().is_ok(), "{}", row.name);
+            for who in [row.ours, row.theirs] {
+                assert!(who.parse::<crate::subject::Subject>().is_ok(), "{who}");
+            }
+        }
+    }
 }

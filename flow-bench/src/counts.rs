@@ -191,3 +191,34 @@ impl fmt::Display for Figure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(value: f64, gap: Option<f64>) -> Verdict {
+        let bound = Bound {
+            floor: 1.3,
+            gap: gap.map(|worst| Gap { worst, why: "" }),
+            ..BOUNDS[0]
+        };
+        bound.judge(&Counted {
+            ours: value,
+            theirs: None,
+            value,
+        })
+    }
+
+    #[test]
+    fn a_bound_is_kept_or_broken() {
+        assert_eq!(judged(1.3, None), Verdict::Holds);
+        assert_eq!(judged(1.301, None), Verdict::Broken);
+    }
+
+    #[test]
+    fn a_known_gap_may_neither_grow_nor_stay_when_it_is_over() {
+        assert_eq!(judged(1.4, Some(1.5)), Verdict::KnownGap);
+        assert_eq!(judged(1.6, Some(1.5)), Verdict::Broken);
+        assert_eq!(judged(1.2, Some(1.5)), Verdict::GapIsOver);
+    }
+}

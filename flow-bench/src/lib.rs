@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod args;
+mod clock;
 mod compare;
 mod counting;
 pub mod counts;

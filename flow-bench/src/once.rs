@@ -18,6 +18,8 @@ pub(crate) struct Line {
     operation: String,
     pub(crate) operations: u64,
     pub(crate) seconds: f64,
+    /// Of the processors, the kernel in this process's calls included.
+    pub(crate) cpu_seconds: f64,
     /// How many bytes were moved, where that is what matters.
     pub(crate) bytes: u64,
     /// How many bytes of memory each holds, where that is what matters.
@@ -52,7 +54,8 @@ pub(crate) fn run(run: &Run) -> Result<(), String> {
         workload: workload.to_string(),
         operation: workload.operation().to_owned(),
         operations,
-        seconds: took.as_secs_f64(),
+        seconds: took.wall.as_secs_f64(),
+        cpu_seconds: took.cpu.as_secs_f64(),
         bytes,
         held,
         allocations: counting::calls().filter(|_| run.allocations),
@@ -93,6 +96,8 @@ impl fmt::Display for Line {
         }
         let each = self.seconds * 1e9 / *operations as f64;
         write!(f, ", {each:.0} ns each, {:.1} k/s", self.rate() / 1e3)?;
+        let each = self.cpu_seconds * 1e9 / *operations as f64;
+        write!(f, ", {each:.0} ns of processors")?;
         if self.bytes > 0 {
             write!(f, ", {:.2} GiB/s", self.gib())?;
         }

@@ -9,8 +9,6 @@ mod ping_pong;
 mod proxy;
 mod vectored;
 
-use std::time::Duration;
-
 pub(crate) use self::bulk::bulk;
 pub(crate) use self::churn::churn;
 pub(crate) use self::idle::idle;
@@ -19,13 +17,15 @@ pub(crate) use self::ping_pong::ping_pong;
 pub(crate) use self::proxy::{Copying, proxy};
 pub(crate) use self::vectored::vectored;
 
+use crate::clock::Took;
+
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Done {
     /// How many operations; fewer than asked for where descriptors were lacking.
     pub(crate) operations: u64,
     /// How long they took together.
-    pub(crate) took: Duration,
+    pub(crate) took: Took,
     /// How many bytes were moved by them, where that is what matters.
     pub(crate) bytes: u64,
     /// How many bytes of memory each of them holds, where that is what matters.

@@ -80,12 +80,12 @@ fn program() -> &'static Result<PathBuf, String> {
         if !output.status.success() {
             return Err("flow-bench was not built".to_owned());
         }
-        // The program is the last of the artifacts, and the only one that can be run.
+        // The program is the last of what was built, and all that can be run.
         let said = String::from_utf8_lossy(&output.stdout);
         let path = said
             .lines()
             .filter_map(|line| line.split_once(r#""executable":""#)?.1.split_once('"'))
-            .last();
+            .next_back();
         path.map(|(path, _)| PathBuf::from(path))
             .ok_or_else(|| "cargo did not say where the program is".to_owned())
     })

@@ -29,6 +29,8 @@ struct Row<'a> {
     theirs: Side<'a>,
     /// Ours by theirs, round by round.
     ratio: Spread,
+    /// Processor time for each operation, theirs by ours, round by round: more is better.
+    cpu_ratio: Option<Spread>,
     floor: Option<f64>,
     aim: Option<f64>,
     holds: bool,
@@ -66,6 +68,7 @@ pub(crate) fn document(
                 figures: result.theirs,
             },
             ratio: result.ratio,
+            cpu_ratio: result.cpu,
             floor: bounds.map(|(floor, _)| floor),
             aim: bounds.map(|(_, aim)| aim),
             holds: result.holds(),

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::once::Line;
 use crate::workload::Workload;
 
-use Buffers::{Fresh, NoBuffers, TheirsReused};
+use Buffers::{Fresh, Neither, TheirsReused};
 use Floor::{Least, Most, MostBytes};
 
 /// One comparison.
@@ -29,7 +29,7 @@ pub(crate) enum Buffers {
     /// Ours has, theirs uses one again.
     TheirsReused,
     /// Neither holds one.
-    NoBuffers,
+    Neither,
 }
 
 /// What is asked of a row, and what is wanted.
@@ -210,15 +210,10 @@ pub(crate) const ROWS: &[Row] = &[
         Some(Most(1.00, 0.95)),
         None,
     ),
-    row(
-        ["idle", "idle", "flow-tokio", "tokio"],
-        NoBuffers,
-        None,
-        None,
-    ),
+    row(["idle", "idle", "flow-tokio", "tokio"], Neither, None, None),
     row(
         ["idle-waiting", "idle-waiting", "flow-tokio", "tokio"],
-        NoBuffers,
+        Neither,
         Some(MostBytes(2600.0, 2200.0)),
         None,
     ),
@@ -367,6 +362,16 @@ pub(crate) const ROWS: &[Row] = &[
 ];
 
 impl Row {
+    /// How many operations.
+    ///
+    /// # Errors
+    ///
+    /// There is no such workload.
+    pub(crate) fn count(&self) -> Result<u64, String> {
+        let workload: Workload = self.workload.parse()?;
+        Ok(self.count.unwrap_or_else(|| workload.usual_count()))
+    }
+
     /// What it is measured in.
     pub(crate) fn unit(&self) -> Unit {
         match self.workload.parse() {
@@ -412,7 +417,7 @@ impl fmt::Display for Buffers {
         f.pad(match self {
             Fresh => "both fresh",
             TheirsReused => "ours fresh, theirs reused",
-            NoBuffers => "none",
+            Neither => "none",
         })
     }
 }

@@ -10,8 +10,8 @@ use super::stats::Spread;
 /// For a terminal.
 pub(crate) fn plain(results: &[Outcome]) -> String {
     let mut text = format!(
-        "{:25} {:>18} {:>10} {:>18} {:>10} {:5} {:>6} {:>13}\n",
-        "row", "ours", "", "theirs", "", "", "ratio", "least .. most"
+        "{:25} {:>18} {:>10} {:>18} {:>10} {:5} {:>6} {:>14} {:>5}\n",
+        "row", "ours", "", "theirs", "", "", "ratio", "least .. most", "cpu"
     );
     for result in results {
         let Outcome {
@@ -19,11 +19,12 @@ pub(crate) fn plain(results: &[Outcome]) -> String {
             ours,
             theirs,
             ratio,
+            cpu,
         } = result;
         let unit = row.unit();
         let floor = row.floor.map(|floor| format!("{}: {floor}", result.word()));
         let line = format!(
-            "{:25} {:>18} {:>10} {:>18} {:>10} {unit:5} {:>6.2} {:>6.2} ..{:>5.2}  {}",
+            "{:25} {:>18} {:>10} {:>18} {:>10} {unit:5} {:>6.2} {:>6.2} .. {:>5.2} {:>5}  {}",
             row.name,
             row.ours,
             figure(unit, ours.median),
@@ -32,6 +33,7 @@ pub(crate) fn plain(results: &[Outcome]) -> String {
             ratio.median,
             ratio.min,
             ratio.max,
+            by_cpu(cpu.as_ref()),
             floor.unwrap_or_default(),
         );
         let _ = writeln!(text, "{}", line.trim_end());
@@ -43,8 +45,8 @@ pub(crate) fn plain(results: &[Outcome]) -> String {
 pub(crate) fn markdown(results: &[Outcome], rounds: u32, machine: &Machine) -> String {
     let mut text = format!(
         "{machine}; medians of {rounds} rounds, least and most in brackets.\n\n\
-        | row | ours | theirs | buffers | ours | theirs | | ratio | floor and aim | |\n\
-        | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        | row | ours | theirs | buffers | ours | theirs | | ratio | by processor time | floor and aim | |\n\
+        | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );
     for result in results {
         let Outcome {
@@ -52,12 +54,13 @@ pub(crate) fn markdown(results: &[Outcome], rounds: u32, machine: &Machine) -> S
             ours,
             theirs,
             ratio,
+            cpu,
         } = result;
         let unit = row.unit();
         let floor = row.floor.map(|floor| floor.to_string()).unwrap_or_default();
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {unit} | **{:.2}** ({:.2}-{:.2}) | {floor} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {unit} | **{:.2}** ({:.2}-{:.2}) | {} | {floor} | {} |",
             row.name,
             row.ours,
             row.theirs,
@@ -67,10 +70,15 @@ pub(crate) fn markdown(results: &[Outcome], rounds: u32, machine: &Machine) -> S
             ratio.median,
             ratio.min,
             ratio.max,
+            by_cpu(cpu.as_ref()),
             result.word(),
         );
     }
     text
+}
+
+fn by_cpu(cpu: Option<&Spread>) -> String {
+    cpu.map_or_else(String::new, |cpu| format!("{:.2}", cpu.median))
 }
 
 fn spread(unit: Unit, spread: &Spread) -> String {

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::io::{IoSlice, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
 
+use crate::clock::Clock;
 use crate::work::{Done, data};
 
 /// A pair of sockets and one buffer for what is read.
@@ -74,13 +74,13 @@ fn receive(mut socket: &UnixStream, buffer: &mut [u8], len: usize) -> usize {
 }
 
 fn measured(count: u64, bytes: usize, mut operation: impl FnMut()) -> Done {
-    let begun = Instant::now();
+    let begun = Clock::start();
     for _ in 0..count {
         operation();
     }
     Done {
         operations: count,
-        took: begun.elapsed(),
+        took: begun.took(),
         bytes: count * bytes as u64,
         ..Done::default()
     }

@@ -4,11 +4,11 @@ use std::hint::black_box;
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 
+use crate::clock::Clock;
 use crate::work::{Done, data};
 
 const NEAR: u64 = 0;
@@ -53,7 +53,7 @@ impl Epoll {
     }
 
     pub(crate) fn ping_pong(&mut self, len: usize, count: u64) -> Done {
-        let begun = Instant::now();
+        let begun = Clock::start();
         for _ in 0..count {
             send(&self.near, data(len));
             let mut back = 0;
@@ -71,7 +71,7 @@ impl Epoll {
         }
         Done {
             operations: count,
-            took: begun.elapsed(),
+            took: begun.took(),
             ..Done::default()
         }
     }
@@ -100,7 +100,7 @@ impl Epoll {
         let all = count * size as u64;
         let (mut sent, mut came) = (0, 0);
         let mut writable = true;
-        let begun = Instant::now();
+        let begun = Clock::start();
         while came < all {
             while writable && sent < all {
                 let before = usize::try_from(sent % size as u64).expect("within a message");
@@ -122,7 +122,7 @@ impl Epoll {
         }
         Done {
             operations: count,
-            took: begun.elapsed(),
+            took: begun.took(),
             bytes: all,
             ..Done::default()
         }

@@ -1,8 +1,7 @@
 //! Much in one direction, from one task to another.
 
-use std::time::Instant;
-
 use super::{Done, data};
+use crate::clock::Clock;
 use crate::host::Host;
 use crate::links::Link;
 use crate::maker::{Maker, Wire};
@@ -29,11 +28,11 @@ pub(crate) async fn bulk<M: Maker>(host: &M::Host, wire: Wire, len: usize, count
         while came < before * len as u64 {
             came += far.receive().await as u64;
         }
-        let begun = Instant::now();
+        let begun = Clock::start();
         let first = came;
         loop {
             match far.receive().await {
-                0 => return (came - first, begun.elapsed()),
+                0 => return (came - first, begun.took()),
                 more => came += more as u64,
             }
         }

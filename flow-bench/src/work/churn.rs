@@ -1,10 +1,9 @@
 //! Pairs that are made, used once and ended.
 
-use std::time::Instant;
-
 use futures_lite::future::zip;
 
 use super::{Done, WARM_UP, data};
+use crate::clock::Clock;
 use crate::links::Link;
 use crate::maker::{Maker, Wire};
 
@@ -16,13 +15,13 @@ pub(crate) async fn churn<M: Maker>(wire: Wire, close: bool, count: u64) -> Done
     for _ in 0..WARM_UP {
         cycle::<M>(wire, close).await;
     }
-    let begun = Instant::now();
+    let begun = Clock::start();
     for _ in 0..count {
         cycle::<M>(wire, close).await;
     }
     Done {
         operations: count,
-        took: begun.elapsed(),
+        took: begun.took(),
         ..Done::default()
     }
 }

@@ -4,12 +4,12 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use futures_lite::future::{yield_now, zip};
 
 use super::Done;
 use super::ping_pong::{room, trips};
+use crate::clock::Clock;
 use crate::host::Host;
 use crate::links::Link;
 use crate::maker::{Maker, Wire};
@@ -30,12 +30,12 @@ pub(crate) async fn idle<M: Maker>(host: &M::Host, wire: Wire, waiting: bool, co
     let mut kept = Vec::with_capacity(2 * pairs);
     let mut tasks = Vec::with_capacity(2 * pairs);
     let before = counting::live();
-    let begun = Instant::now();
+    let begun = Clock::start();
     for _ in 0..pairs {
         let (near, far) = used::<M>(wire).await;
         kept.extend([near, far]);
     }
-    let took = begun.elapsed();
+    let took = begun.took();
     let mut held = counting::live() - before;
     if waiting {
         let parked = Arc::new(AtomicUsize::new(0));

@@ -1,10 +1,10 @@
 //! Round trips on many pairs at once.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use super::ping_pong::{room, trips};
 use super::{Done, gate::Gate};
+use crate::clock::{Clock, Took};
 use crate::host::Host;
 use crate::limits;
 use crate::links::Link;
@@ -25,26 +25,27 @@ pub(crate) async fn many<M: Maker>(host: &M::Host, wire: Wire, pairs: usize, cou
         let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
         asking.push(host.spawn(async move {
             trips(&mut near, LEN, 1).await;
-            gate.pass(|| begun.set(Instant::now()).expect("once")).await;
+            gate.pass(|| begun.set(Clock::start()).expect("once")).await;
             trips(&mut near, LEN, each).await;
-            (near, Instant::now())
+            (near, begun.get().expect("the gate is open").took())
         }));
     }
-    let mut ended = None;
+    let mut took = Took::default();
     let mut links = Vec::with_capacity(pairs);
     for task in asking {
-        let (link, at) = task.await;
-        ended = ended.max(Some(at));
+        let (link, until) = task.await;
+        if until > took {
+            took = until;
+        }
         links.push(link);
     }
     drop(links);
     for task in echoing {
         task.await;
     }
-    let begun = begun.get().copied();
     Done {
         operations: each * pairs as u64,
-        took: ended.zip(begun).map(|(e, b)| e - b).unwrap_or_default(),
+        took,
         ..Done::default()
     }
 }

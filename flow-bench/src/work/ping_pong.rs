@@ -1,8 +1,7 @@
 //! A message goes there and back, between two tasks.
 
-use std::time::Instant;
-
 use super::{Done, WARM_UP, data};
+use crate::clock::Clock;
 use crate::host::Host;
 use crate::links::Link;
 use crate::maker::{Maker, Wire};
@@ -18,9 +17,9 @@ pub(crate) async fn ping_pong<M: Maker>(
     let echo = host.spawn(async move { while far.echo().await > 0 {} });
     let asking = host.spawn(async move {
         trips(&mut near, len, WARM_UP).await;
-        let begun = Instant::now();
+        let begun = Clock::start();
         trips(&mut near, len, count).await;
-        let took = begun.elapsed();
+        let took = begun.took();
         near.end().await;
         took
     });

@@ -1,12 +1,11 @@
 //! Much in one direction through a proxy, all on one thread.
 
-use std::os::unix::net::UnixStream as Socket;
-use std::time::Instant;
-
 use flow_core::combinators::proxy as proxy_flows;
+use std::os::unix::net::UnixStream as Socket;
 use tokio::net::UnixStream;
 
 use super::{Done, data};
+use crate::clock::Clock;
 use crate::host::{Host as _, TokioCurrent};
 use crate::links::{Link as _, TokioLink};
 
@@ -47,14 +46,14 @@ pub(crate) async fn proxy(host: &TokioCurrent, copying: Copying, count: u64) -> 
         while came < WARM_UP * CHUNK as u64 {
             came += server.receive().await as u64;
         }
-        let (begun, first) = (Instant::now(), came);
+        let (begun, first) = (Clock::start(), came);
         loop {
             match server.receive().await {
                 0 => break,
                 more => came += more as u64,
             }
         }
-        let took = begun.elapsed();
+        let took = begun.took();
         server.end().await;
         (came - first, took)
     });

@@ -1,8 +1,7 @@
 //! Messages of many small buffers in one direction, from one task to another.
 
-use std::time::Instant;
-
 use super::{Done, WARM_UP, data};
+use crate::clock::Clock;
 use crate::host::Host;
 use crate::links::Link;
 use crate::maker::{Maker, Wire};
@@ -33,11 +32,11 @@ pub(crate) async fn vectored<M: Maker>(
         while came < WARM_UP * size {
             came += far.receive().await as u64;
         }
-        let begun = Instant::now();
+        let begun = Clock::start();
         while came < (WARM_UP + count) * size {
             came += far.receive().await as u64;
         }
-        let took = begun.elapsed();
+        let took = begun.took();
         assert_eq!(far.receive().await, 0);
         took
     });
