@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::pin::Pin;
 
 /// Something that runs tasks.
 pub(crate) trait Host: Debug {
@@ -16,6 +17,16 @@ pub(crate) trait Host: Debug {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = T>;
+
+    /// Starts a task in a box: each poll goes through a pointer, on both sides of a row, and executors are not compiled for each stream and workload
+    /// anew, which takes minutes.
+    fn spawn_boxed<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> {
+        let work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
+        self.spawn(work)
+    }
 }
 
 /// tokio, of one thread.

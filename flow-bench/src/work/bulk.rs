@@ -16,14 +16,13 @@ const WARM_UP: u64 = 4 << 20;
 pub(crate) async fn bulk<M: Maker>(host: &M::Host, wire: Wire, len: usize, count: u64) -> Done {
     let (mut near, mut far) = M::pair(wire, ROOM);
     let before = WARM_UP / len as u64;
-    let writing = host.spawn(async move {
+    let writing = host.spawn_boxed(async move {
         for _ in 0..before + count {
             near.send(data(len)).await;
         }
         near.end().await;
-        near
     });
-    let reading = host.spawn(async move {
+    let reading = host.spawn_boxed(async move {
         let mut came = 0;
         while came < before * len as u64 {
             came += far.receive().await as u64;
@@ -38,7 +37,7 @@ pub(crate) async fn bulk<M: Maker>(host: &M::Host, wire: Wire, len: usize, count
         }
     });
     let (bytes, took) = reading.await;
-    drop(writing.await);
+    writing.await;
     Done {
         operations: count,
         took,

@@ -21,12 +21,13 @@ pub(crate) async fn many<M: Maker>(host: &M::Host, wire: Wire, pairs: usize, cou
     let mut asking = Vec::with_capacity(pairs);
     let mut echoing = Vec::with_capacity(pairs);
     for (mut near, mut far) in (0..pairs).map(|_| M::pair(wire, room(LEN))) {
-        echoing.push(host.spawn(async move { while far.echo().await > 0 {} }));
+        echoing.push(host.spawn_boxed(async move { while far.echo().await > 0 {} }));
         let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
-        asking.push(host.spawn(async move {
+        asking.push(host.spawn_boxed(async move {
             trips(&mut near, LEN, 1).await;
             gate.pass(|| begun.set(Clock::start()).expect("once")).await;
             trips(&mut near, LEN, each).await;
+            let near: Box<dyn Send> = Box::new(near);
             (near, begun.get().expect("the gate is open").took())
         }));
     }

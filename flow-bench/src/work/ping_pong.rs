@@ -14,8 +14,8 @@ pub(crate) async fn ping_pong<M: Maker>(
     count: u64,
 ) -> Done {
     let (mut near, mut far) = M::pair(wire, room(len));
-    let echo = host.spawn(async move { while far.echo().await > 0 {} });
-    let asking = host.spawn(async move {
+    let echo = host.spawn_boxed(async move { while far.echo().await > 0 {} });
+    let asking = host.spawn_boxed(async move {
         trips(&mut near, len, WARM_UP).await;
         let begun = Clock::start();
         trips(&mut near, len, count).await;

@@ -20,14 +20,13 @@ pub(crate) async fn vectored<M: Maker>(
     let (mut near, mut far) = M::pair(wire, ROOM);
     let message = vec![data(len); parts];
     let size = (parts * len) as u64;
-    let writing = host.spawn(async move {
+    let writing = host.spawn_boxed(async move {
         for _ in 0..WARM_UP + count {
             near.send_parts(&message).await;
         }
         near.end().await;
-        near
     });
-    let reading = host.spawn(async move {
+    let reading = host.spawn_boxed(async move {
         let mut came = 0;
         while came < WARM_UP * size {
             came += far.receive().await as u64;
@@ -41,7 +40,7 @@ pub(crate) async fn vectored<M: Maker>(
         took
     });
     let took = reading.await;
-    drop(writing.await);
+    writing.await;
     Done {
         operations: count,
         took,
