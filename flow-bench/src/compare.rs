@@ -84,7 +84,14 @@ pub(crate) fn compare(args: &Compare) -> Result<bool, String> {
         write(path, &chart::svg(&results))?;
     }
     if let Some(path) = &args.markdown {
-        let table = table::markdown(&results, args.rounds, &machine);
+        let mut table = table::markdown(&results, args.rounds, &machine);
+        if let Some(chart) = &args.svg {
+            let beside = path
+                .parent()
+                .and_then(|folder| chart.strip_prefix(folder).ok());
+            let chart = beside.unwrap_or(chart).display();
+            table = format!("![The ratios as bars]({chart})\n\n{table}");
+        }
         replace(path, "compare", &table)?;
     }
     let broken: Vec<_> = results.iter().filter(|r| !r.holds()).collect();

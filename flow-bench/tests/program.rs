@@ -68,6 +68,7 @@ fn every_row_runs_and_all_figures_are_written() {
     assert!(page.starts_with("before\n<!-- compare -->\n"));
     assert!(page.ends_with("<!-- end of compare -->\nafter\n"));
     assert!(!page.contains("old"));
+    assert!(page.contains("](all.svg)"));
 }
 
 #[test]
