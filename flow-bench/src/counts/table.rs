@@ -132,8 +132,8 @@ pub const BOUNDS: &[Bound] = &[
         floor: 2600.0,
         aim: 2200.0,
         gap: Some(Gap {
-            worst: 3500.0,
-            why: "each flow has an engine of 0.6 kB, lines of 0.2 kB, and room for four waiting operations",
+            worst: 3200.0,
+            why: "the state of the engine, and lines with room for four waiting operations each",
         }),
     },
 ];
