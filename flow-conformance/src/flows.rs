@@ -9,6 +9,8 @@ use flow_testkit::{Harness, Subject, Suite, broken};
 mod of_async_std;
 #[path = "../../flow-core/tests/flows/mod.rs"]
 mod of_core;
+#[path = "../../examples/tls/tests/flows/mod.rs"]
+mod of_tls;
 #[path = "../../flow-tokio/tests/flows/mod.rs"]
 mod of_tokio;
 
@@ -19,7 +21,7 @@ pub(crate) fn shipped() -> Suite {
         .flow::<Plain<false>>("plain/unix")
         .flow::<Plain<true>>("plain/tcp")
         .flow::<Completion>("completion");
-    of_async_std::add_to(of_tokio::add_to(suite))
+    of_tls::add_to(of_async_std::add_to(of_tokio::add_to(suite)))
 }
 
 /// The broken flow of that name, to see a failure.
