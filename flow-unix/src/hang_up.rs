@@ -24,7 +24,7 @@ pub(crate) struct HangUp<R> {
 
 enum State<R> {
     Unwatched,
-    Watched(Watch<R>),
+    Watched(Box<Watch<R>>),
     Ended,
     Unknown,
 }
@@ -83,7 +83,7 @@ fn look<R: Readiness>(runtime: &R::Runtime, fd: BorrowedFd<'_>) -> State<R> {
     };
     let epoll = Arc::new(epoll);
     match R::register(runtime, Arc::clone(&epoll), Interest::Read) {
-        Ok(io) => State::Watched(Watch { io, epoll }),
+        Ok(io) => State::Watched(Box::new(Watch { io, epoll })),
         Err(_) => State::Unknown,
     }
 }

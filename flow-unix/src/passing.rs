@@ -10,8 +10,8 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -36,10 +36,16 @@ pub const MOST_FDS: usize = 253;
 pub(crate) struct Passing {
     /// Whether anything is to be passed, so that whoever passes nothing pays for nothing.
     any: AtomicBool,
+    /// How many are received with a message; 0 leaves it to the kernel to close them all.
+    limit: AtomicU8,
+    /// Made when the first is passed or received: few flows ever do.
+    queues: OnceLock<Box<Queues>>,
+}
+
+#[derive(Default)]
+struct Queues {
     /// By the address of the buffer with whose first byte they go.
     sending: Mutex<Vec<(usize, Vec<OwnedFd>)>>,
-    /// How many are received with a message; 0 leaves it to the kernel to close them all.
-    limit: AtomicUsize,
     received: Mutex<VecDeque<OwnedFd>>,
 }
 
@@ -51,16 +57,24 @@ impl Passing {
     /// How many descriptors a receive has room for.
     #[inline]
     pub(crate) fn limit(&self) -> usize {
-        self.limit.load(Ordering::Relaxed)
+        self.limit.load(Ordering::Relaxed).into()
+    }
+
+    fn sending(&self) -> MutexGuard<'_, Vec<(usize, Vec<OwnedFd>)>> {
+        lock(&self.queues.get_or_init(Box::default).sending)
+    }
+
+    fn received(&self) -> MutexGuard<'_, VecDeque<OwnedFd>> {
+        lock(&self.queues.get_or_init(Box::default).received)
     }
 
     fn add(&self, data: &Bytes, fds: Vec<OwnedFd>) {
-        lock(&self.sending).push((address(data), fds));
+        self.sending().push((address(data), fds));
         self.any.store(true, Ordering::Release);
     }
 
     fn remove(&self, address: usize) -> Option<Vec<OwnedFd>> {
-        let mut sending = lock(&self.sending);
+        let mut sending = self.sending();
         let index = sending.iter().position(|(at, _)| *at == address)?;
         let (_, fds) = sending.swap_remove(index);
         self.any.store(!sending.is_empty(), Ordering::Release);
@@ -80,16 +94,12 @@ impl Passing {
         if let Some(fds) = self.remove(address(first)) {
             let sent = send_with(fd, first, &fds);
             if sent.is_err() {
-                lock(&self.sending).push((address(first), fds));
+                self.sending().push((address(first), fds));
                 self.any.store(true, Ordering::Release);
             }
             return Some((first.len(), sent));
         }
-        let carries = |slice: &[u8]| {
-            lock(&self.sending)
-                .iter()
-                .any(|(at, _)| *at == address(slice))
-        };
+        let carries = |slice: &[u8]| self.sending().iter().any(|(at, _)| *at == address(slice));
         let before = data.slices().take_while(|slice| !carries(slice));
         let list: Vec<_> = before.take(crate::send::LIST).map(IoSlice::new).collect();
         let offered = list.iter().map(|slice| slice.len()).sum();
@@ -116,7 +126,7 @@ impl Passing {
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(fds) = message {
                 whole = false;
-                let mut received = lock(&self.received);
+                let mut received = self.received();
                 for fd in fds {
                     inherited_by_nobody(&fd);
                     if received.len() < limit {
@@ -194,12 +204,13 @@ pub fn write_with_fds<R: Readiness>(
 /// Keeps up to `limit` of the descriptors that come with bytes from now on; 0 has the kernel close them. For backends.
 pub fn receive_fds<R: Readiness>(flow: &FdEngine<R>, limit: usize) {
     let passing = flow.transport().passing();
-    passing.limit.store(limit.min(MOST_FDS), Ordering::Relaxed);
+    let limit = limit.min(MOST_FDS).try_into().unwrap_or(u8::MAX);
+    passing.limit.store(limit, Ordering::Relaxed);
 }
 
 /// The descriptors that came with what was read so far, in order. For backends.
 pub fn take_fds<R: Readiness>(flow: &FdEngine<R>) -> Vec<OwnedFd> {
-    let mut received = lock(&flow.transport().passing().received);
+    let mut received = flow.transport().passing().received();
     received.drain(..).collect()
 }
 

@@ -58,6 +58,13 @@ pub struct Rx<R: Readiness> {
     source: Option<Arc<Source<R>>>,
     fresh: bool,
     estimate: Estimate,
+    /// In a box, because few flows have any of it.
+    aside: Option<Box<Aside>>,
+}
+
+/// What receives have to do beside receiving.
+#[derive(Default)]
+struct Aside {
     /// What the pool reads, and for how much it was asked.
     job: Option<(Job<Result<Read, Errno>>, usize)>,
     direct: splice::Receiver,
@@ -71,7 +78,13 @@ pub struct Tx<R: Readiness> {
     source: Option<Arc<Source<R>>>,
     /// How many attempts in a row found room for all, up to [`ROOMY`].
     roomy: u8,
-    /// What the pool writes.
+    /// In a box, because few flows have any of it.
+    pooled: Option<Box<Pooled>>,
+}
+
+/// What is written by the pool.
+#[derive(Default)]
+struct Pooled {
     job: Option<Job<Written>>,
     /// What the pool found no room for.
     rest: Bytes,
@@ -123,15 +136,12 @@ impl<R: Readiness> FdTransport<R> {
             source: ends.read.clone(),
             fresh: true,
             estimate: Estimate::default(),
-            job: None,
-            direct: splice::Receiver::default(),
-            taken_in: VecDeque::new(),
+            aside: None,
         };
         let tx = Tx {
             source: ends.write.clone(),
             roomy: ROOMY,
-            job: None,
-            rest: Bytes::new(),
+            pooled: None,
         };
         let writable = ends.write.is_some();
         let transport = Self {
@@ -271,8 +281,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
         let Tx {
             source,
             roomy,
-            job,
-            rest,
+            pooled,
         } = tx;
         let Some(source) = source else {
             return Poll::Ready(if data.is_empty() {
@@ -286,14 +295,19 @@ impl<R: Readiness> Transport for FdTransport<R> {
             write_error(e, source.kind())
         };
         loop {
-            if let Some(under_way) = job {
+            if let Some(Pooled { job, rest }) = pooled.as_deref_mut()
+                && let Some(under_way) = job
+            {
                 let answer = ready!(under_way.poll(cx));
                 *job = None;
                 *rest = answer
                     .and_then(|written| written.map_err(|errno| Error::os(Doing::Send, errno)))
                     .map_err(failed)?;
             }
-            if !rest.is_empty() {
+            if pooled
+                .as_ref()
+                .is_some_and(|pooled| !pooled.rest.is_empty())
+            {
                 ready!(source.poll_io(Direction::Write, true, cx, || has_room(source)))
                     .map_err(failed)?;
             } else if data.is_empty() {
@@ -322,10 +336,12 @@ impl<R: Readiness> Transport for FdTransport<R> {
                 *roomy = if found_room { ROOMY.min(*roomy + 1) } else { 0 };
                 match ready!(put).map_err(failed)? {
                     Put::Sent => return Poll::Ready(Ok(())),
-                    Put::Blocks => *rest = send::take(data),
+                    Put::Blocks => pooled.get_or_insert_default().rest = send::take(data),
                 }
             }
-            *job = Some(pool::write_to(&self.runtime, source, std::mem::take(rest)));
+            let pooled = pooled.get_or_insert_default();
+            let rest = std::mem::take(&mut pooled.rest);
+            pooled.job = Some(pool::write_to(&self.runtime, source, rest));
         }
     }
 
@@ -398,7 +414,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
             rx.note_receipts(next.as_ref().err());
             let over = !matches!(next, Ok(Some(_)));
             source.set_busy(true);
-            rx.taken_in.push_back(next);
+            rx.aside.get_or_insert_default().taken_in.push_back(next);
             if over {
                 return;
             }
@@ -408,10 +424,14 @@ impl<R: Readiness> Transport for FdTransport<R> {
     fn recv_direct(&self, rx: &mut Rx<R>) -> Option<Chunks> {
         let source = rx.source.as_ref()?;
         // Descriptors that somebody wants to have come by ordinary receives only. The kernel closes them here, as it does there for those who do not.
-        if !rx.taken_in.is_empty() || rx.job.is_some() || self.passing.limit() > 0 {
+        let aside = rx.aside.get_or_insert_default();
+        if !aside.taken_in.is_empty() || aside.job.is_some() || self.passing.limit() > 0 {
             return None;
         }
-        match rx.direct.receive(source.fd(), source.kind(), source.way()) {
+        match aside
+            .direct
+            .receive(source.fd(), source.kind(), source.way())
+        {
             Ok(received) => received,
             // What a Unix socket tells once, and not by an error of receiving: see `Estimate::attempt`.
             Err(Errno::CONNRESET) if source.kind() == Kind::Unix => {
@@ -423,7 +443,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
                 let error = Error::os(Doing::Receive, errno);
                 source.receipts().note_error(&error, source.kind());
                 source.set_busy(true);
-                rx.taken_in.push_back(Err(error));
+                aside.taken_in.push_back(Err(error));
                 None
             }
         }
@@ -484,19 +504,21 @@ impl<R: Readiness> FdTransport<R> {
             source,
             fresh,
             estimate,
-            job,
-            taken_in,
-            ..
+            aside,
         } = rx;
         let Some(source) = source else {
             return Poll::Ready(Ok(None));
         };
-        if let Some(next) = taken_in.pop_front() {
+        if let Some(Aside { taken_in, .. }) = aside.as_deref_mut()
+            && let Some(next) = taken_in.pop_front()
+        {
             source.set_busy(!taken_in.is_empty());
             return Poll::Ready(next);
         }
         loop {
-            if let Some((under_way, room)) = job {
+            if let Some(Aside { job, .. }) = aside.as_deref_mut()
+                && let Some((under_way, room)) = job
+            {
                 let answer = ready!(under_way.poll(cx));
                 let room = *room;
                 *job = None;
@@ -527,7 +549,8 @@ impl<R: Readiness> FdTransport<R> {
                 Got::Blocks => {
                     let room = estimate.room();
                     source.set_busy(true);
-                    *job = Some((pool::read_from(&self.runtime, source, room), room));
+                    let job = pool::read_from(&self.runtime, source, room);
+                    aside.get_or_insert_default().job = Some((job, room));
                 }
             }
         }

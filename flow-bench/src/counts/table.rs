@@ -15,10 +15,7 @@ pub const BOUNDS: &[Bound] = &[
         than: Than::Times("tokio"),
         floor: 1.30,
         aim: 1.05,
-        gap: Some(Gap {
-            worst: 1.36,
-            why: "the engine's lock, flag and place in line for each operation",
-        }),
+        gap: None,
     },
     Bound {
         name: "instructions-boxed",
@@ -131,10 +128,7 @@ pub const BOUNDS: &[Bound] = &[
         than: Than::Nothing,
         floor: 2600.0,
         aim: 2200.0,
-        gap: Some(Gap {
-            worst: 3200.0,
-            why: "the state of the engine, and lines with room for four waiting operations each",
-        }),
+        gap: None,
     },
 ];
 

@@ -82,6 +82,7 @@ impl<F> Counted<F> {
 impl<F: Flow> Flow for Counted<F> {
     type Error = F::Error;
 
+    #[inline]
     fn poll_read(
         &self,
         cx: &mut Context<'_>,
@@ -94,6 +95,7 @@ impl<F: Flow> Flow for Counted<F> {
         polled
     }
 
+    #[inline]
     fn poll_write(
         &self,
         cx: &mut Context<'_>,

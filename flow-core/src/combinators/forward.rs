@@ -6,6 +6,7 @@ macro_rules! forward {
         $($crate::combinators::forward::forward!(@$method $field);)*
     };
     (@poll_read $field:ident) => {
+        #[inline]
         fn poll_read(
             &self,
             cx: &mut ::core::task::Context<'_>,
@@ -27,6 +28,7 @@ macro_rules! forward {
         $crate::combinators::forward::forward!(@done $field poll_close CloseOp);
     };
     (@done $field:ident $poll:ident $op:ident) => {
+        #[inline]
         fn $poll(
             &self,
             cx: &mut ::core::task::Context<'_>,
@@ -56,6 +58,7 @@ macro_rules! forward {
 /// All methods, passed on to the flow in that field with its errors put through a method of the wrapper.
 macro_rules! forward_converting {
     ($field:ident, $convert:ident) => {
+        #[inline]
         fn poll_read(
             &self,
             cx: &mut ::core::task::Context<'_>,
@@ -71,6 +74,7 @@ macro_rules! forward_converting {
         $crate::combinators::forward::forward!($field: abort direct rest);
     };
     (@done $field:ident $convert:ident $poll:ident $op:ident) => {
+        #[inline]
         fn $poll(
             &self,
             cx: &mut ::core::task::Context<'_>,

@@ -113,7 +113,8 @@ impl<T: Transport> Engine<T> {
     {
         let inner: Arc<dyn AbortTarget> = Arc::<Inner<T>>::clone(&self.inner);
         let attachment = switch.attach(Arc::downgrade(&inner))?;
-        lock(&self.inner.attachments).push(attachment);
+        let mut attachments = lock(&self.inner.attachments);
+        attachments.get_or_insert_default().push(attachment);
         Ok(())
     }
 
@@ -132,7 +133,7 @@ impl<T: Transport> Engine<T> {
         if !whole {
             return Err(self);
         }
-        lock(&inner.attachments).clear();
+        drop(lock(&inner.attachments).take());
         let closed = inner.lines.set(flag::CLOSED) & flag::CLOSED != 0;
         drop(self);
         let unclose = |inner: Arc<Inner<T>>| {

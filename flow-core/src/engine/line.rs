@@ -8,6 +8,7 @@
 //! loops instead: a runtime's task budget may answer pending for as long as the poll lasts.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::task::Waker;
 
 use crate::mutant::mutant;
@@ -30,9 +31,10 @@ pub(super) struct Line {
 struct Waiters {
     /// In the order of their keys.
     queue: VecDeque<Waiter>,
+    /// Never 0.
     next_key: u64,
     /// Whom the transport's wake is for before it is for the head: the write that has been taken.
-    first: Option<u64>,
+    first: Option<NonZeroU64>,
 }
 
 struct Waiter {
@@ -77,7 +79,7 @@ impl Waiters {
         let head = match self.first {
             None => self.queue.front_mut(),
             Some(key) => {
-                let index = self.find(key).unwrap_or(0);
+                let index = self.find(key.get()).unwrap_or(0);
                 self.queue.get_mut(index)
             }
         }?;
@@ -101,7 +103,7 @@ impl Line {
     pub(super) fn new() -> Self {
         let waiters = Waiters {
             queue: VecDeque::new(),
-            next_key: 0,
+            next_key: 1,
             first: None,
         };
         Self {
@@ -211,7 +213,7 @@ impl Line {
                 waiters.push((0, 0), None)
             }
         };
-        waiters.first = Some(key);
+        waiters.first = NonZeroU64::new(key);
         key
     }
 
@@ -247,7 +249,7 @@ impl Line {
 
     #[inline(always)]
     fn remove(&self, waiters: &mut Waiters, key: u64) -> Option<Waker> {
-        if waiters.first == Some(key) {
+        if waiters.first.is_some_and(|first| first.get() == key) {
             waiters.first = None;
         }
         let waiter = match waiters.queue.front() {

@@ -142,6 +142,9 @@ pub struct Engine<T: Transport> {
     inner: Arc<Inner<T>>,
 }
 
+/// Few flows have any.
+type Attachments = Vec<crate::switch::Attachment>;
+
 /// Shared with switches, which hold it weakly.
 struct Inner<T: Transport> {
     transport: T,
@@ -149,7 +152,7 @@ struct Inner<T: Transport> {
     tx: Mutex<Sending<T>>,
     lines: Arc<Lines>,
     wakers: Wakers,
-    attachments: Mutex<Vec<crate::switch::Attachment>>,
+    attachments: Mutex<Option<Box<Attachments>>>,
 }
 
 impl<T: Transport> Engine<T> {
@@ -158,7 +161,7 @@ impl<T: Transport> Engine<T> {
         let lines = Lines::new();
         let wakers = Wakers::new(&lines);
         let (rx, tx) = (Mutex::new(Receiving::new(rx)), Mutex::new(Sending::new(tx)));
-        let attachments = Mutex::new(Vec::new());
+        let attachments = Mutex::new(None);
         Self {
             inner: Arc::new(Inner {
                 transport,

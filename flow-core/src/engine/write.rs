@@ -16,9 +16,8 @@ const OVER: u32 = flag::ABORTED | flag::WRITE_SHUT | flag::FAILED;
 pub(super) struct Sending<T: Transport> {
     /// `None` once released by an abort.
     pub(super) state: Option<T::Tx>,
-    /// What is left of the write that has been taken.
-    rest: Chunks,
-    taken: Option<Taken>,
+    /// In a box, because most writes are sent whole at once.
+    taken: Option<Box<Taken>>,
     /// The last write that was taken and is complete. Numbers start at 1.
     done: u64,
     failure: Option<WriteError<T::Error>>,
@@ -32,8 +31,11 @@ pub(super) struct Sending<T: Transport> {
     in_a_row: u32,
 }
 
+/// The write that has been taken and is not complete.
 struct Taken {
     number: u64,
+    /// What is left of it.
+    rest: Chunks,
     /// Its operation's place in the line.
     key: u64,
     /// The operation wants back what is left when it fails.
@@ -51,7 +53,6 @@ impl<T: Transport> Sending<T> {
     pub(super) fn new(state: T::Tx) -> Self {
         Self {
             state: Some(state),
-            rest: Chunks::new(),
             taken: None,
             done: 0,
             failure: None,
@@ -70,12 +71,15 @@ impl<T: Transport> Sending<T> {
 
     /// Gives up what is left.
     pub(super) fn forget_rest(&mut self) {
-        section::discard(std::mem::take(&mut self.rest));
+        if let Some(taken) = &mut self.taken {
+            section::discard(std::mem::take(&mut taken.rest));
+        }
     }
 
-    /// Whether this is the write that has been taken and is not complete.
-    fn is_taken_as(&self, number: u64) -> bool {
-        matches!(&self.taken, Some(taken) if taken.number == number)
+    /// What is left of the write of that number, if it is the one that has been taken and is not complete.
+    fn rest_of(&mut self, number: u64) -> Option<&mut Chunks> {
+        let taken = self.taken.as_mut()?;
+        (taken.number == number).then_some(&mut taken.rest)
     }
 
     /// The last write that a flush waits for.
@@ -233,12 +237,12 @@ impl<T: Transport> Inner<T> {
             self.lines.hold(Which::Write, op.place(), place);
         }
         op.set_taken(number);
-        tx.taken = Some(Taken {
+        tx.taken = Some(Box::new(Taken {
             number,
+            rest: std::mem::take(&mut op.chunks),
             key: place,
             keeps: op.keeps,
-        });
-        tx.rest = std::mem::take(&mut op.chunks);
+        }));
         self.lines.set(flag::BUSY);
     }
 
@@ -266,8 +270,10 @@ impl<T: Transport> Inner<T> {
                 Poll::Ready(Ok(()))
             } else {
                 // Not sent by anybody any more: it goes back, if it was kept.
-                if matches!(result, Poll::Ready(Err(_))) && tx.is_taken_as(number) {
-                    op.chunks = std::mem::take(&mut tx.rest);
+                if matches!(result, Poll::Ready(Err(_)))
+                    && let Some(rest) = tx.rest_of(number)
+                {
+                    op.chunks = std::mem::take(rest);
                 }
                 result
             }
@@ -317,11 +323,17 @@ impl<T: Transport> Inner<T> {
             }
             asked = true;
             self.lines.write.arm();
+            let mut nothing = Chunks::new();
+            let rest = match &mut tx.taken {
+                Some(taken) => &mut taken.rest,
+                None => &mut nothing,
+            };
             let polled = if sending {
-                self.transport.poll_send(state, &mut cx, &mut tx.rest)
+                self.transport.poll_send(state, &mut cx, rest)
             } else {
                 self.transport.poll_finish(state, &mut cx)
             };
+            let all_sent = rest.is_empty();
             match polled {
                 Poll::Pending => {
                     if sending && tx.taken.is_none() && !mutant!("owed_is_not_flushed") {
@@ -335,11 +347,11 @@ impl<T: Transport> Inner<T> {
                     tx.finish = Finish::Done;
                     self.lines.close.wake_all();
                 }
-                Poll::Ready(Ok(())) if tx.rest.is_empty() => {
+                Poll::Ready(Ok(())) if all_sent => {
                     tx.unflushed = false;
                     if let Some(taken) = tx.taken.take() {
                         tx.done = taken.number;
-                        section::discard(std::mem::take(&mut tx.rest));
+                        section::discard(taken.rest);
                         if me != Some(taken.key) {
                             self.lines.write.serve(taken.key);
                         }
@@ -385,7 +397,7 @@ impl<T: Transport> Inner<T> {
         tx.failure = Some(failure.clone());
         // Only where it is asked for: whoever drops it drops a buffer of its owner's, which must not be under the lock of a layer above.
         let waited_for = |taken: &Taken| taken.keeps && self.lines.write.holds(taken.key);
-        if !tx.taken.as_ref().is_some_and(waited_for) {
+        if !tx.taken.as_deref().is_some_and(waited_for) {
             tx.forget_rest();
         }
         self.lines.set(flag::FAILED);
