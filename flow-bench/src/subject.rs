@@ -23,6 +23,7 @@ macro_rules! subjects {
 
 subjects! {
     FlowTokio "flow-tokio" "a flow on tokio, of one thread",
+    FlowTokioCopied "flow-tokio-copied" "a proxy of two flows on tokio that is told to go through memory",
     FlowTokioMulti "flow-tokio-mt" "a flow on tokio, of as many threads as processors",
     FlowAsyncStd "flow-async-std" "a flow on async-std's executor",
     FlowSmol "flow-smol" "a flow on smol's executor, of one thread",
@@ -96,10 +97,13 @@ impl Subject {
             Self::AsyncIoReused => sockets::<maker::AsyncIo<true, false>>(workload, count),
             Self::Epoll => epoll(workload, count),
             Self::Direct => direct(workload, count),
-            Self::TokioCopy8k => None,
+            Self::FlowTokioCopied | Self::TokioCopy8k => None,
         };
         let done = match (workload, self) {
             (Workload::Proxy, Self::FlowTokio) => Some(proxy(Copying::Flows, count)),
+            (Workload::Proxy, Self::FlowTokioCopied) => {
+                Some(proxy(Copying::FlowsThroughMemory, count))
+            }
             (Workload::Proxy, Self::TokioReused) => Some(proxy(Copying::TokioLarge, count)),
             (Workload::Proxy, Self::TokioCopy8k) => Some(proxy(Copying::Tokio, count)),
             _ => done,

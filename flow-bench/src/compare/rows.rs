@@ -236,6 +236,12 @@ pub(crate) const ROWS: &[Row] = &[
         None,
     ),
     row(
+        ["proxy-copied", "proxy", "flow-tokio-copied", "tokio-reused"],
+        TheirsReused,
+        Some(Least(1.0, 1.0)),
+        None,
+    ),
+    row(
         ["proxy-8k", "proxy", "flow-tokio", "tokio-copy-8k"],
         TheirsReused,
         None,

@@ -20,6 +20,8 @@ const WARM_UP: u64 = 64;
 pub(crate) enum Copying {
     /// Two flows.
     Flows,
+    /// Two flows, without splice(2).
+    FlowsThroughMemory,
     /// Two streams of tokio, copied by its `copy_bidirectional`.
     Tokio,
     /// The same with buffers of 64 KiB.
@@ -71,14 +73,14 @@ pub(crate) async fn proxy(host: &TokioCurrent, copying: Copying, count: u64) -> 
 /// Says how many bytes went from `a` to `b`.
 async fn copy(how: Copying, a: Socket, b: Socket) -> u64 {
     match how {
-        Copying::Flows => {
+        Copying::Flows | Copying::FlowsThroughMemory => {
             let a = flow_tokio::connect(a).expect("a flow");
             let b = flow_tokio::connect(b).expect("a flow");
-            proxy_flows(a, b)
-                .await
-                .expect("copied")
-                .a_to_b
-                .written_bytes
+            let copied = match how {
+                Copying::Flows => proxy_flows(a, b).await,
+                _ => proxy_flows(a, b).through_memory().await,
+            };
+            copied.expect("copied").a_to_b.written_bytes
         }
         Copying::Tokio => {
             let (mut a, mut b) = (stream(a), stream(b));
