@@ -158,7 +158,17 @@ impl Chunks {
         self.head.len() == self.len
     }
 
+    /// How many buffers are left, at most: some of them may be empty.
+    #[must_use]
+    pub fn count_at_most(&self) -> usize {
+        match self.more.as_deref() {
+            Some(More::Buffers { rest, next }) => 1 + rest.len() - next,
+            _ => 1,
+        }
+    }
+
     /// The buffers that are left, in order, none of them empty.
+    #[inline]
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let rest = match self.more.as_deref() {
             Some(More::Buffers { rest, next }) => rest.get(*next..).unwrap_or_default(),
@@ -172,8 +182,20 @@ impl Chunks {
 
     /// Moves the cursor over `count` bytes, which have been sent. A count beyond the end moves it to the end.
     #[inline]
-    pub fn advance(&mut self, mut count: usize) {
-        count = count.min(self.len);
+    pub fn advance(&mut self, count: usize) {
+        if count < self.len {
+            self.advance_within(count);
+            return;
+        }
+        // All of them at once, however many buffers they are.
+        self.len = 0;
+        self.head.advance(self.head.len());
+        if let Some(More::Buffers { rest, next }) = self.more.as_deref_mut() {
+            *next = rest.len();
+        }
+    }
+
+    fn advance_within(&mut self, mut count: usize) {
         self.len -= count;
         loop {
             let here = count.min(self.head.len());

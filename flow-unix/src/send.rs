@@ -102,19 +102,17 @@ fn send_one(fd: BorrowedFd<'_>, way: Way, data: &[u8]) -> Sent {
 }
 
 fn send_many(fd: BorrowedFd<'_>, way: Way, data: &Chunks) -> Sent {
-    let (mut count, mut bytes) = (0, 0);
-    for slice in data.slices().take(SHORT_LIST) {
-        count += 1;
-        bytes += slice.len();
-    }
-    if bytes < count * SMALL {
+    let count = data.count_at_most();
+    if data.len() < count * SMALL {
         send_copied(fd, way, data)
-    } else if bytes == data.len() {
+    } else if count <= SHORT_LIST {
         let mut list = [IoSlice::new(&[]); SHORT_LIST];
+        let mut used = 0;
         for (entry, slice) in list.iter_mut().zip(data.slices()) {
             *entry = IoSlice::new(slice);
+            used += 1;
         }
-        send_list(fd, way, &list[..count])
+        send_list(fd, way, &list[..used])
     } else {
         let list: Vec<_> = data.slices().take(LIST).map(IoSlice::new).collect();
         send_list(fd, way, &list)
@@ -143,15 +141,16 @@ fn send_list(fd: BorrowedFd<'_>, way: Way, list: &[IoSlice<'_>]) -> Sent {
 fn send_copied(fd: BorrowedFd<'_>, way: Way, data: &Chunks) -> Sent {
     scratch::with(|scratch| {
         let buffer = &mut scratch.buffer[..];
-        let mut len = 0;
-        for slice in data.slices() {
-            let part = slice.len().min(buffer.len() - len);
-            buffer[len..len + part].copy_from_slice(&slice[..part]);
-            len += part;
-            if part < slice.len() {
-                break;
-            }
-        }
+        let mut room = &mut buffer[..];
+        // By `all`, which goes through the first buffer and the others in a loop each.
+        data.slices().all(|slice| {
+            let fits = slice.len().min(room.len());
+            let (here, left) = std::mem::take(&mut room).split_at_mut(fits);
+            here.copy_from_slice(&slice[..fits]);
+            room = left;
+            fits == slice.len()
+        });
+        let len = scratch::LEN - room.len();
         send_one(fd, way, &buffer[..len])
     })
 }
