@@ -136,7 +136,7 @@ fn what_is_kept_passes_and_is_in_every_output() {
         .map(|flow| flow["name"].as_str().expect("a name"))
         .collect();
     assert_eq!(names[..2], ["memory", "memory/wrapped-twice"]);
-    assert!(names.iter().all(|name| name.starts_with("memory")));
+    assert!(names.iter().all(|name| name.contains("memory")));
     let results = json["results"].as_array().expect("results");
     assert_eq!(results.len(), names.len() * laws.len());
     assert_eq!(junit.test_suites.len(), names.len());
@@ -336,7 +336,9 @@ fn a_list_runs_nothing() {
         .expect("the program");
     assert!(output.status.success());
     let list = String::from_utf8(output.stdout).expect("text");
-    let flows = list.lines().filter(|line| line.starts_with("flow tokio"));
+    let flows = list
+        .lines()
+        .filter(|line| line.starts_with("flow ") && line.contains("tokio"));
     let laws = list.lines().filter(|line| line.starts_with("law switch_"));
     let (flows, laws) = (flows.count(), laws.count());
     assert!(flows > 1 && laws > 1);
