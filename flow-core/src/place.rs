@@ -54,6 +54,7 @@ impl Place {
     }
 
     /// Holds nothing any more, of a line that knows that already.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn forget(&mut self) {
         self.held = None;
