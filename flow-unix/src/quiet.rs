@@ -17,11 +17,14 @@ pub(crate) fn with_sigpipe_held_back<T>(
     mut write: impl FnMut() -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let sigpipe = sigpipe();
-    let was_pending = is_pending();
     let mut before = MaybeUninit::uninit();
     // SAFETY: both pointers are to signal sets of ours, of which the call reads the first and writes the second. It fails only for an unknown
     // first argument.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, before.as_mut_ptr()) };
+    // SAFETY: the call has filled `before` in, and `sigismember` reads it.
+    let was_blocked = unsafe { libc::sigismember(before.as_ptr(), libc::SIGPIPE) } == 1;
+    // One that was not blocked until now would have been delivered and not wait.
+    let was_pending = was_blocked && is_pending();
     let result = write();
     if matches!(result, Err(Errno::PIPE)) && !was_pending && is_pending() {
         let mut signal = 0;
