@@ -18,6 +18,12 @@ pub(crate) struct Machine {
     system: String,
 }
 
+/// The name and the version, without what whoever built it has added.
+fn system(name: &str, release: &str) -> String {
+    let version = release.split('-').next().unwrap_or(release);
+    format!("{name} {version}")
+}
+
 impl Machine {
     pub(crate) fn here() -> Self {
         let date = Command::new("date").args(["-u", "+%F"]).output();
@@ -32,9 +38,10 @@ impl Machine {
             date: date.unwrap_or_default(),
             processor: model.unwrap_or_else(|| uname.machine().to_string_lossy().into_owned()),
             processors: available_parallelism().map_or(1, usize::from),
-            system: [uname.sysname(), uname.release()]
-                .map(|part| part.to_string_lossy().into_owned())
-                .join(" "),
+            system: system(
+                &uname.sysname().to_string_lossy(),
+                &uname.release().to_string_lossy(),
+            ),
         }
     }
 }
