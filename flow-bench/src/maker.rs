@@ -14,6 +14,7 @@ use tokio::io::DuplexStream;
 
 use crate::host::{AsyncStd, Host, Smol, TokioCurrent, TokioMulti};
 use crate::links::{FlowLink, FuturesLink, Link, TokioLink};
+use crate::work::room;
 
 /// What connects the two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,11 @@ pub(crate) trait Maker: Debug + 'static {
 
     /// Two connected ends, made within the host. Streams that are told how much to read at most read `room` bytes.
     fn pair(wire: Wire, room: usize) -> (Self::Link, Self::Link);
+
+    /// How much they read at most where messages have `len` bytes.
+    fn room(len: usize) -> usize {
+        room(len)
+    }
 }
 
 /// Two ends of a TCP connection that block no thread.
@@ -155,4 +161,21 @@ peers! {
         |s| s.into();
     AsyncIo on Smol: FuturesLink<Async<UnixStream>, Async<TcpStream>>,
         |s| Async::new(s).expect("a stream");
+}
+
+/// tokio's own streams, read into buffers of just the size of the message: who knows the size and no more.
+#[derive(Debug)]
+pub(crate) struct TokioExact;
+
+impl Maker for TokioExact {
+    type Host = TokioCurrent;
+    type Link = TokioLink<tokio::net::UnixStream, false>;
+
+    fn pair(wire: Wire, room: usize) -> (Self::Link, Self::Link) {
+        Tokio::<false, false>::pair(wire, room)
+    }
+
+    fn room(len: usize) -> usize {
+        len
+    }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::host::{Host, TokioCurrent};
 use crate::maker::{self, Maker, Wire};
 use crate::raw::{Direct, Epoll};
-use crate::work::{self, Copying, Done};
+use crate::work::{self, Copying, Done, room};
 use crate::workload::Workload;
 
 macro_rules! subjects {
@@ -32,7 +32,8 @@ subjects! {
     FlowWrapped "flow-wrapped" "Named, Counted and MapErr around a flow on tokio, of one thread",
     FlowWrappedBoxed "flow-wrapped-boxed" "the same in a box",
     Tokio "tokio" "tokio's own stream, one thread; a fresh buffer for each read",
-    TokioReused "tokio-reused" "the same; one buffer, used again",
+    TokioExact "tokio-exact" "the same; each buffer of just the message's size, without room to spare",
+    TokioReused "tokio-reused" "tokio's own stream, one thread; one buffer, used again",
     TokioCopy8k "tokio-copy-8k" "tokio's copy_bidirectional with its usual buffers",
     TokioMulti "tokio-mt" "tokio's own stream, as many threads as processors; fresh buffers",
     TokioDuplex "tokio-duplex" "tokio's own stream in memory, one thread; fresh buffers",
@@ -80,6 +81,7 @@ impl Subject {
             Self::FlowWrappedBoxed => sockets::<maker::FlowWrappedBoxed>(workload, count),
             Self::Tokio if tcp => streams::<maker::Tokio<false, true>>(workload, count),
             Self::Tokio => any::<maker::Tokio<false, false>>(workload, count),
+            Self::TokioExact if !tcp => exact(workload, count),
             Self::TokioReused if tcp => streams::<maker::Tokio<true, true>>(workload, count),
             Self::TokioReused => sockets::<maker::Tokio<true, false>>(workload, count),
             Self::TokioMulti if tcp => streams::<maker::TokioOnMulti<false, true>>(workload, count),
@@ -97,7 +99,7 @@ impl Subject {
             Self::AsyncIoReused => sockets::<maker::AsyncIo<true, false>>(workload, count),
             Self::Epoll => epoll(workload, count),
             Self::Direct => direct(workload, count),
-            Self::FlowTokioCopied | Self::TokioCopy8k => None,
+            Self::FlowTokioCopied | Self::TokioCopy8k | Self::TokioExact => None,
         };
         let done = match (workload, self) {
             (Workload::Proxy, Self::FlowTokio) => Some(proxy(Copying::Flows, count)),
@@ -148,6 +150,14 @@ fn any<M: Maker>(workload: Workload, count: u64) -> Option<Done> {
     })
 }
 
+/// Messages of which the reader knows the size.
+fn exact(workload: Workload, count: u64) -> Option<Done> {
+    let known = matches!(workload, Workload::PingPong(..) | Workload::Active(_));
+    known
+        .then(|| any::<maker::TokioExact>(workload, count))
+        .flatten()
+}
+
 fn proxy(copying: Copying, count: u64) -> Done {
     let host = TokioCurrent::new();
     host.block_on(work::proxy(&host, copying, count))
@@ -173,10 +183,6 @@ fn direct(workload: Workload, count: u64) -> Option<Done> {
 
 /// As the other streams read it.
 const LARGE: usize = 64 * 1024;
-
-fn room(len: usize) -> usize {
-    (2 * len).max(4096)
-}
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

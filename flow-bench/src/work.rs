@@ -38,6 +38,11 @@ pub(crate) fn data(len: usize) -> &'static [u8] {
     &DATA[..len]
 }
 
+/// How much is read at most where messages have `len` bytes: twice as much, so that a read shows whether there is more.
+pub(crate) fn room(len: usize) -> usize {
+    (2 * len).max(4096)
+}
+
 /// The longest message.
 const MOST: usize = 1 << 20;
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::future::{Close, Flush, Read, Shutdown as ShutdownFuture, Write};
-use crate::{CloseOp, Flow, FlushOp, Payload, ReadOp, Shutdown, ShutdownOp, WriteOp};
+use crate::{Chunks, CloseOp, Flow, FlushOp, Payload, ReadOp, Shutdown, ShutdownOp, WriteOp};
 
 /// The methods that people call on a [`Flow`]; there for every flow, boxed and borrowed ones included.
 ///
@@ -58,12 +58,32 @@ pub trait FlowExt: Flow {
     }
 
     /// Writes all of `buffers`, in order, as one unit that no other write comes between; any number of them, of any length.
+    ///
+    /// Short buffers that follow each other are copied together first, which is cheaper than to carry each along.
+    /// [`write_chunks`](Self::write_chunks) leaves them as they are.
     fn writev<I>(&self, buffers: I) -> Write<'_, Self>
     where
         I: IntoIterator,
         I::Item: Payload,
     {
         Write::new(self, WriteOp::from_iter(buffers))
+    }
+
+    /// Writes all of `chunks` as one unit, each buffer as it is.
+    ///
+    /// ```
+    /// use flow_core::{Bytes, FlowExt as _, memory};
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let (flow, peer) = memory::pair(1024);
+    /// flow.write_chunks(vec![Bytes::from("as "), Bytes::from("they are")]).await?;
+    /// // In memory they are handed over by ownership.
+    /// assert_eq!(peer.read().await?.as_deref(), Some(&b"as "[..]));
+    /// # Ok::<_, flow_core::WriteError<_>>(())
+    /// # }).unwrap();
+    /// ```
+    fn write_chunks(&self, chunks: impl Into<Chunks>) -> Write<'_, Self> {
+        Write::new(self, WriteOp::new(chunks.into()))
     }
 
     /// Waits until what was taken has been accepted by the transport: see [`Flow::poll_flush`].

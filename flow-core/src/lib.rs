@@ -19,6 +19,7 @@ mod ext;
 mod flow;
 mod forward;
 pub mod future;
+mod gather;
 mod op;
 mod payload;
 mod place;

@@ -4,10 +4,7 @@
 //! and dropping an operation cancels it. The named futures hold one each; code that polls by hand makes its own and passes the
 //! same one to each poll of the same call. A finished operation is spent: make a new one for the next call.
 
-use alloc::vec::Vec;
-
-use bytes::Bytes;
-
+use crate::gather::gather;
 use crate::{Chunks, Payload, Place, Shutdown};
 
 /// One [`read`](crate::FlowExt::read) under way. May be reused for the next read once it is ready.
@@ -108,15 +105,10 @@ impl<P: Payload> From<P> for WriteOp {
     }
 }
 
+/// Short buffers that follow each other are copied together: see [`FlowExt::writev`](crate::FlowExt::writev).
 impl<P: Payload> FromIterator<P> for WriteOp {
     fn from_iter<I: IntoIterator<Item = P>>(buffers: I) -> Self {
-        Self::new(
-            buffers
-                .into_iter()
-                .map(Payload::into_bytes)
-                .collect::<Vec<Bytes>>()
-                .into(),
-        )
+        Self::new(gather(buffers))
     }
 }
 

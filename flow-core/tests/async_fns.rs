@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use flow_core::{Bytes, Flow, FlowExt, SharedError, Shutdown, WriteError, from_async_fns};
+use flow_core::{Bytes, Chunks, Flow, FlowExt, SharedError, Shutdown, WriteError, from_async_fns};
 use step::{Wakes, poll, ready};
 
 type Received = Result<Option<Bytes>, SharedError>;
@@ -146,6 +146,12 @@ fn chunk(data: &'static str) -> Received {
     Ok(Some(Bytes::from_static(data.as_bytes())))
 }
 
+/// Buffers of their own.
+fn chunks<T: AsRef<str>>(parts: impl IntoIterator<Item = T>) -> Chunks {
+    let copy = |part: T| Bytes::copy_from_slice(part.as_ref().as_bytes());
+    parts.into_iter().map(copy).collect()
+}
+
 #[test]
 fn a_dropped_read_leaves_its_call_to_the_next() {
     let (ends, flow) = Ends::flow();
@@ -171,7 +177,7 @@ fn a_dropped_read_leaves_its_call_to_the_next() {
 #[test]
 fn a_dropped_write_is_sent_whole_and_before_the_next() {
     let (ends, flow) = Ends::flow();
-    let mut dropped = flow.writev(["one", "", "two", "three"]);
+    let mut dropped = flow.write_chunks(chunks(["one", "", "two", "three"]));
     assert!(poll(&Wakes::new(), &mut dropped).is_pending());
     assert!(dropped.is_taken());
     drop(dropped);
@@ -194,7 +200,13 @@ fn a_dropped_write_is_sent_whole_and_before_the_next() {
 #[test]
 fn a_read_drives_what_a_dropped_write_left() {
     let (ends, flow) = Ends::flow();
-    assert!(poll(&Wakes::new(), &mut flow.writev(["one", "two"])).is_pending());
+    assert!(
+        poll(
+            &Wakes::new(),
+            &mut flow.write_chunks(chunks(["one", "two"]))
+        )
+        .is_pending()
+    );
     let wakes = Wakes::new();
     let mut read = flow.read();
     assert!(poll(&wakes, &mut read).is_pending());
@@ -361,7 +373,7 @@ fn the_functions_need_not_be_send() {
         },
         async || Ok(()),
     );
-    ready(flow.writev(["over ", "there"])).unwrap();
+    ready(flow.write_chunks(chunks(["over ", "there"]))).unwrap();
     ready(flow.close()).unwrap();
     assert_eq!(*sent.borrow(), b"over there");
 }

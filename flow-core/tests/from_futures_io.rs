@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use flow_core::memory::{self, Received};
 use flow_core::{
-    Bytes, Flow, FlowExt, FuturesIo, FuturesIoTransport, SharedError, Shutdown, WriteError,
+    Bytes, Chunks, Flow, FlowExt, FuturesIo, FuturesIoTransport, SharedError, Shutdown, WriteError,
     from_futures_io,
 };
 use futures_io::{AsyncRead, AsyncWrite};
@@ -179,6 +179,12 @@ fn kind<E: std::ops::Deref<Target = SharedError>>(error: E) -> ErrorKind {
     error.downcast_ref::<io::Error>().unwrap().kind()
 }
 
+/// Buffers of their own.
+fn chunks<T: AsRef<str>>(parts: impl IntoIterator<Item = T>) -> Chunks {
+    let copy = |part: T| Bytes::copy_from_slice(part.as_ref().as_bytes());
+    parts.into_iter().map(copy).collect()
+}
+
 #[test]
 fn what_a_read_finds_is_one_chunk_and_the_end_is_final() {
     let (script, flow, wakes) = scripted();
@@ -249,7 +255,7 @@ fn short_writes_go_on_and_every_write_is_flushed() {
     for size in [30, 1, 50, 100] {
         script.write([Ok(size)]);
     }
-    ready(flow.writev(letters.clone())).unwrap();
+    ready(flow.write_chunks(chunks(&letters))).unwrap();
     assert_eq!(script.sent(), format!("single|{}|", letters.concat()));
     assert!(script.with(|s| s.bufs) > 1, "buffers go out together");
 }
@@ -270,7 +276,7 @@ fn a_write_that_the_stream_has_not_begun_is_not_sent() {
 fn a_dropped_write_goes_on_where_the_stream_stopped() {
     let (script, flow, wakes) = scripted();
     script.write([Ok(2)]);
-    let mut write = flow.writev(["abc", "def"]);
+    let mut write = flow.write_chunks(chunks(["abc", "def"]));
     assert!(poll(&wakes, &mut write).is_pending());
     assert!(write.is_taken());
     drop(write);

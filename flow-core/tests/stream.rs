@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use flow_core::memory::{self, Received, Wire};
 use flow_core::{
-    ByteStream, Bytes, FlowExt as _, SharedError, Shutdown, WriteError, from_byte_stream,
+    ByteStream, Bytes, Chunks, FlowExt as _, SharedError, Shutdown, WriteError, from_byte_stream,
     from_byte_stream_with,
 };
 use futures_util::sink::Sink;
@@ -51,6 +51,12 @@ fn flush<K: Sink<Bytes> + Unpin>(sink: &mut K) -> Poll<Result<(), K::Error>> {
 
 fn close<K: Sink<Bytes> + Unpin>(sink: &mut K) -> Poll<Result<(), K::Error>> {
     Pin::new(sink).poll_close(&mut cx())
+}
+
+/// Buffers of their own.
+fn chunks<T: AsRef<str>>(parts: impl IntoIterator<Item = T>) -> Chunks {
+    let copy = |part: T| Bytes::copy_from_slice(part.as_ref().as_bytes());
+    parts.into_iter().map(copy).collect()
 }
 
 #[test]
@@ -242,7 +248,7 @@ fn script(
 #[test]
 fn a_write_is_items_in_order_and_a_flush() {
     let (script, flow) = script(8, Items::new());
-    let mut write = pin!(flow.writev(["a", "", "b", "c"]));
+    let mut write = pin!(flow.write_chunks(chunks(["a", "", "b", "c"])));
     assert!(write.as_mut().poll(&mut cx()).is_ready());
     assert_eq!(*script.0.got.borrow(), ["a", "b", "c"]);
     assert_eq!(script.0.flushed.get(), 3);
@@ -254,7 +260,7 @@ fn a_write_is_items_in_order_and_a_flush() {
 #[test]
 fn a_write_that_is_dropped_halfway_is_finished_by_the_next_call() {
     let (script, flow) = script(1, Items::new());
-    let mut write = Box::pin(flow.writev(["a", "b"]));
+    let mut write = Box::pin(flow.write_chunks(chunks(["a", "b"])));
     assert!(write.as_mut().poll(&mut cx()).is_pending());
     drop(write);
     script.0.room.set(9);

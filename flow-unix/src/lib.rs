@@ -22,6 +22,7 @@ mod pool;
 mod quiet;
 mod readiness;
 mod recv;
+mod recvmsg;
 mod release;
 mod scratch;
 mod send;

@@ -82,14 +82,18 @@ impl Passing {
     }
 
     /// Sends where one of the next buffers has descriptors to carry: up to that buffer, or that buffer with them. `None` if none has any.
+    #[inline]
     pub(crate) fn send(
         &self,
         fd: BorrowedFd<'_>,
         data: &Chunks,
     ) -> Option<(usize, Result<usize, Errno>)> {
-        if !self.any.load(Ordering::Acquire) {
-            return None;
-        }
+        let any = self.any.load(Ordering::Acquire);
+        any.then(|| self.send_some(fd, data))
+    }
+
+    #[cold]
+    fn send_some(&self, fd: BorrowedFd<'_>, data: &Chunks) -> (usize, Result<usize, Errno>) {
         let first = data.first();
         if let Some(fds) = self.remove(address(first)) {
             let sent = send_with(fd, first, &fds);
@@ -97,7 +101,7 @@ impl Passing {
                 self.sending().push((address(first), fds));
                 self.any.store(true, Ordering::Release);
             }
-            return Some((first.len(), sent));
+            return (first.len(), sent);
         }
         let carries = |slice: &[u8]| self.sending().iter().any(|(at, _)| *at == address(slice));
         let before = data.slices().take_while(|slice| !carries(slice));
@@ -105,7 +109,7 @@ impl Passing {
         let offered = list.iter().map(|slice| slice.len()).sum();
         let mut nothing = SendAncillaryBuffer::default();
         let sent = retry_on_intr(|| sendmsg(fd, &list, &mut nothing, SEND));
-        Some((offered, sent))
+        (offered, sent)
     }
 
     /// Receives with room for descriptors: how many bytes, and whether nothing but the end of what is there cut them short.

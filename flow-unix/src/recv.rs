@@ -1,18 +1,16 @@
 //! Receiving: how much to ask for, where to put it, and what an answer says about the next one.
 
-use std::io::IoSliceMut;
-use std::mem::ManuallyDrop;
+use std::mem;
 use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
-use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
+use rustix::io::Errno;
 
 use crate::error::Doing;
 use crate::kind::Kind;
 use crate::passing::Passing;
 use crate::way::{Nothing, Refusal, Way};
-use crate::{Attempt, Error, scratch};
+use crate::{Attempt, Error, recvmsg, scratch};
 
 /// The largest chunk.
 const LARGEST: usize = 256 * 1024;
@@ -37,8 +35,10 @@ pub(crate) enum Got {
 /// and copied into a rolling block of the thread's, the smaller the shorter they are, so a chunk that is kept keeps few others in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Estimate {
-    /// 0 while messages fit into the scratch buffer.
-    buffer: usize,
+    /// 0 while messages fit into the scratch buffer. Up to [`LARGEST`], as is the next one.
+    buffer: u32,
+    /// How much has come since nothing was left.
+    burst: u32,
     /// The socket has told, as it does once, that the peer left without reading what was sent.
     cut: bool,
 }
@@ -60,7 +60,7 @@ impl Estimate {
         let limit = passing.limit();
         let mut perhaps = false;
         loop {
-            let received = match self.buffer {
+            let received = match self.buffer as usize {
                 _ if limit > 0 => receive_with_fds(fd, passing, limit),
                 0 => receive_short(fd, kind, way),
                 room => receive_long(fd, kind, way, room),
@@ -83,7 +83,12 @@ impl Estimate {
                     Nothing::NotYet => return Attempt::WouldBlock,
                     Nothing::Perhaps => perhaps = true,
                 },
-                Err(Refusal::WouldBlock) => return Attempt::WouldBlock,
+                Err(Refusal::WouldBlock) => {
+                    if self.burst > 0 {
+                        self.end_burst();
+                    }
+                    return Attempt::WouldBlock;
+                }
                 Err(Refusal::Blocks) => return Attempt::Maybe(Ok(Got::Blocks)),
                 // The peer left input of ours unread. What it sent has all arrived, and its end comes next.
                 Err(Refusal::Os(Errno::CONNRESET)) if kind == Kind::Unix => self.cut = true,
@@ -99,19 +104,29 @@ impl Estimate {
 
     /// How much a call of the pool asks for, which costs far more than the memory.
     pub(crate) fn room(&self) -> usize {
-        self.buffer.max(SMALLEST)
+        SMALLEST.max(self.buffer as usize)
     }
 
     /// Learns from what a call brought that asked for `room` bytes.
     #[inline]
     pub(crate) fn learn(&mut self, len: usize, room: usize) {
-        self.buffer = match room {
-            scratch::LEN if len == room => SMALLEST,
-            scratch::LEN => 0,
-            room if len == room => (room * 2).min(LARGEST),
-            room if len >= room / SPARE => room,
-            SMALLEST => 0,
-            room => room / 2,
+        if len < room && self.burst == 0 && self.buffer == 0 {
+            return;
+        }
+        self.burst = LARGEST.min(self.burst as usize + len) as u32;
+        if len == room {
+            self.buffer = (room * 2).clamp(SMALLEST, LARGEST) as u32;
+        } else {
+            self.end_burst();
+        }
+    }
+
+    /// Nothing is left. As much as came may come again, and is then received at once.
+    #[cold]
+    fn end_burst(&mut self) {
+        self.buffer = match mem::take(&mut self.burst) as usize {
+            0..=scratch::LEN => 0,
+            burst => burst.next_power_of_two().clamp(SMALLEST, LARGEST) as u32,
         };
     }
 }
@@ -128,15 +143,8 @@ fn receive_short(fd: BorrowedFd<'_>, kind: Kind, way: Way) -> Result<Received, R
     scratch::with(|scratch| {
         let buffer = &mut scratch.buffer[..];
         let (len, whole) = match kind {
-            // A receive stops behind a byte that a descriptor was passed with. Only this call says so. Without room for descriptors
-            // the kernel closes them.
-            Kind::Unix => retry_on_intr(|| {
-                let buffers = &mut [IoSliceMut::new(buffer)];
-                // Empty before and after, it has nothing to drop.
-                let mut no_room = ManuallyDrop::new(RecvAncillaryBuffer::default());
-                let answer = recvmsg(fd, buffers, &mut no_room, RecvFlags::DONTWAIT)?;
-                Ok((answer.bytes, !answer.flags.contains(ReturnFlags::CTRUNC)))
-            })?,
+            // A receive stops behind a byte that a descriptor was passed with.
+            Kind::Unix => recvmsg::into_slice(fd, buffer)?,
             _ => (way.read(fd, buffer)?, true),
         };
         Ok(Received {
@@ -168,7 +176,14 @@ fn receive_long(
     way: Way,
     room: usize,
 ) -> Result<Received, Refusal> {
-    let buffer = way.read_new(fd, room)?;
+    let (buffer, whole) = match kind {
+        Kind::Unix => {
+            let mut buffer = Vec::with_capacity(room);
+            let (_, whole) = recvmsg::append(fd, &mut buffer)?;
+            (buffer, whole)
+        }
+        _ => (way.read_new(fd, room)?, true),
+    };
     let len = buffer.len();
     Ok(Received {
         chunk: if len >= room / SPARE {
@@ -177,7 +192,6 @@ fn receive_long(
             Bytes::copy_from_slice(&buffer)
         },
         room,
-        // On AF_UNIX it might have stopped at a passed descriptor. One needless attempt after a long run is cheap.
-        drained: 0 < len && len < room && kind == Kind::Tcp,
+        drained: 0 < len && len < room && whole && kind.short_read_drains(),
     })
 }

@@ -30,15 +30,18 @@ use crate::{Attempt, Direction, Error, Readiness, send, splice, way};
 ///
 /// For authors of backends; everybody else uses the flows of `flow-tokio` or `flow-async-std`, which are
 /// [`Engine`]s over this.
+///
+/// In the order of this text: the engine has what is used most right behind it.
+#[repr(C)]
 pub struct FdTransport<R: Readiness> {
     runtime: R::Runtime,
     /// The states of the directions hold them too; empty once aborted, so that the last of them releases it.
     ends: Mutex<Ends<R>>,
-    passing: Passing,
-    /// Bytes outside of memory could not be sent from there, once, so there are to be no more.
-    sends_from_memory: AtomicBool,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     hang_up: HangUp<R>,
+    /// Bytes outside of memory could not be sent from there, once, so there are to be no more.
+    sends_from_memory: AtomicBool,
+    passing: Passing,
 }
 
 /// What is read and what is written: mostly the same, and either may be missing.

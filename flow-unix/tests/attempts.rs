@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 
-use flow_core::FlowExt as _;
+use flow_core::{Chunks, FlowExt as _};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use support::Note::{Drained, Maybe, WouldBlock};
 use support::{flow, notes, now, put, take, unix};
@@ -118,7 +118,15 @@ fn many_small_buffers_are_one_call() {
         vec![1000; 16],
         vec![400; 40],
     ] {
-        assert!(now(flow.writev(sizes.into_iter().map(|size| vec![1; size]))).is_ready());
+        assert!(
+            now(flow.write_chunks(
+                sizes
+                    .into_iter()
+                    .map(|size| vec![1; size].into())
+                    .collect::<Chunks>()
+            ))
+            .is_ready()
+        );
         assert_eq!(notes(), [Maybe]);
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use flow_core::combinators::Faults;
 use flow_core::memory::{self, MemoryError, MemoryFlow};
-use flow_core::{Bytes, Delivered, Flow, FlowExt as _, Shutdown, WriteError};
+use flow_core::{Bytes, Chunks, Delivered, Flow, FlowExt as _, Shutdown, WriteError};
 use flow_testkit::memory::WirePeer;
 use flow_testkit::{Peer as _, Recv};
 use flow_tls::rustls::{AlertDescription, ClientConfig, Error, ServerConfig};
@@ -299,7 +299,7 @@ fn megabytes_go_both_ways_at_once_through_little_room() {
 fn many_small_buffers_are_few_records() {
     let (flow, mut peer) = link(1 << 20);
     let parts: Vec<_> = (0..1000_u32).map(|i| i.to_be_bytes().to_vec()).collect();
-    now(flow.writev(parts.clone())).unwrap();
+    now(flow.write_chunks(parts.iter().cloned().map(Bytes::from).collect::<Chunks>())).unwrap();
     // 4000 bytes, in blocks of 64 buffers with 22 bytes around each.
     let raw = peer.raw().queued();
     assert!(raw <= 4000 + 16 * 22, "{raw} bytes below");

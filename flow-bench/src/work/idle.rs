@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_lite::future::{yield_now, zip};
 
 use super::Done;
-use super::ping_pong::{room, trips};
+use super::ping_pong::trips;
 use crate::clock::Clock;
 use crate::host::Host;
 use crate::links::Link;
@@ -60,7 +60,7 @@ pub(crate) async fn idle<M: Maker>(host: &M::Host, wire: Wire, waiting: bool, co
 
 /// A pair over which a message went there and back.
 async fn used<M: Maker>(wire: Wire) -> (M::Link, M::Link) {
-    let (mut near, mut far) = M::pair(wire, room(LEN));
+    let (mut near, mut far) = M::pair(wire, M::room(LEN));
     zip(trips(&mut near, LEN, 1), far.echo()).await;
     (near, far)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::ping_pong::{room, trips};
+use super::ping_pong::trips;
 use super::{Done, gate::Gate};
 use crate::clock::{Clock, Took};
 use crate::host::Host;
@@ -20,7 +20,7 @@ pub(crate) async fn many<M: Maker>(host: &M::Host, wire: Wire, pairs: usize, cou
     let gate = Arc::new(Gate::new(pairs));
     let mut asking = Vec::with_capacity(pairs);
     let mut echoing = Vec::with_capacity(pairs);
-    for (mut near, mut far) in (0..pairs).map(|_| M::pair(wire, room(LEN))) {
+    for (mut near, mut far) in (0..pairs).map(|_| M::pair(wire, M::room(LEN))) {
         echoing.push(host.spawn_boxed(async move { while far.echo().await > 0 {} }));
         let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
         asking.push(host.spawn_boxed(async move {

@@ -13,7 +13,7 @@ pub(crate) async fn ping_pong<M: Maker>(
     len: usize,
     count: u64,
 ) -> Done {
-    let (mut near, mut far) = M::pair(wire, room(len));
+    let (mut near, mut far) = M::pair(wire, M::room(len));
     let echo = host.spawn_boxed(async move { while far.echo().await > 0 {} });
     let asking = host.spawn_boxed(async move {
         trips(&mut near, len, WARM_UP).await;
@@ -30,11 +30,6 @@ pub(crate) async fn ping_pong<M: Maker>(
         took,
         ..Done::default()
     }
-}
-
-/// How much is read at most: twice the message, so that a read shows whether there is more.
-pub(super) fn room(len: usize) -> usize {
-    (2 * len).max(4096)
 }
 
 pub(super) async fn trips(link: &mut impl Link, len: usize, count: u64) {

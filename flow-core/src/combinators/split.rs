@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::future::{Close, Flush, Read, Shutdown as ShutdownFuture, Write};
-use crate::{Flow, FlowExt, Payload, Shutdown, ShutdownOp};
+use crate::{Chunks, Flow, FlowExt, Payload, Shutdown, ShutdownOp};
 
 /// The two directions of a flow, for two owners that shall not touch each other's: no lock, no box.
 ///
@@ -115,6 +115,11 @@ impl<P: Flow> WriteHalf<P> {
         I::Item: Payload,
     {
         self.flow.writev(buffers)
+    }
+
+    /// See [`FlowExt::write_chunks`].
+    pub fn write_chunks(&self, chunks: impl Into<Chunks>) -> Write<'_, P> {
+        self.flow.write_chunks(chunks)
     }
 
     /// See [`FlowExt::flush`].

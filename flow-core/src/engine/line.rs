@@ -7,10 +7,9 @@
 //! since. Whoever parks in, or leaves, a line that is not armed wakes the head, which then asks the transport. Nobody ever
 //! loops instead: a runtime's task budget may answer pending for as long as the poll lasts.
 
-use std::collections::VecDeque;
-use std::num::NonZeroU64;
 use std::task::Waker;
 
+use super::queue::{Key, Queue, Waiter};
 use crate::mutant::mutant;
 use crate::section::{self, Section};
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
@@ -19,9 +18,6 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 const ARMED: usize = 1;
 const ONE: usize = 2;
 
-/// Above this, the room for waiters is given back once nobody waits.
-const KEPT_ROOM: usize = 32;
-
 pub(super) struct Line {
     /// Armed, and how many wait. Changed by read-modify-write only, so that each of a pair of racing threads sees the other.
     state: AtomicUsize,
@@ -29,21 +25,10 @@ pub(super) struct Line {
 }
 
 struct Waiters {
-    /// In the order of their keys.
-    queue: VecDeque<Waiter>,
-    /// Never 0.
-    next_key: u64,
+    queue: Queue,
+    next_key: Key,
     /// Whom the transport's wake is for before it is for the head: the write that has been taken.
-    first: Option<NonZeroU64>,
-}
-
-struct Waiter {
-    key: u64,
-    /// Identifies the task by its waker, also after the waker has been used up. Compared, never followed. A later task may get the
-    /// address of one that is gone: if that one left an operation here, woken and not polled since, the later task may go before it.
-    task: (usize, usize),
-    /// `None` once woken, until polled again.
-    waker: Option<Waker>,
+    first: Option<Key>,
 }
 
 /// Which task a waker wakes.
@@ -56,19 +41,10 @@ fn task(waker: &Waker) -> (usize, usize) {
 
 impl Waiters {
     #[inline]
-    fn find(&self, key: u64) -> Option<usize> {
-        self.queue.binary_search_by_key(&key, |w| w.key).ok()
-    }
-
-    #[inline]
-    fn push(&mut self, task: (usize, usize), waker: Option<Waker>) -> u64 {
+    fn push(&mut self, task: (usize, usize), waker: Option<Waker>) -> Key {
         let key = self.next_key;
-        self.next_key += 1;
-        if self.queue.capacity() == 0 {
-            // Mostly there is one, and it may wait for long.
-            self.queue.reserve_exact(1);
-        }
-        self.queue.push_back(Waiter { key, task, waker });
+        self.next_key = key.saturating_add(1);
+        self.queue.push(Waiter { key, task, waker });
         key
     }
 
@@ -77,17 +53,23 @@ impl Waiters {
     #[inline]
     fn next(&mut self) -> Option<Waker> {
         let head = match self.first {
-            None => self.queue.front_mut(),
-            Some(key) => {
-                let index = self.find(key.get()).unwrap_or(0);
-                self.queue.get_mut(index)
-            }
+            Some(key) if self.queue.get_mut(key).is_some() => self.queue.get_mut(key),
+            _ => self.queue.first_mut(),
         }?;
         if let Some(waker) = head.waker.take() {
             return Some(waker);
         }
         let task = head.task;
         self.next_of(task)
+    }
+
+    /// Takes the one of that key out: its waker, if it has not been woken.
+    #[inline(always)]
+    fn remove(&mut self, key: Key) -> Option<Option<Waker>> {
+        if self.first == Some(key) {
+            self.first = None;
+        }
+        Some(self.queue.remove(key)?.waker)
     }
 
     #[cold]
@@ -102,8 +84,8 @@ impl Waiters {
 impl Line {
     pub(super) fn new() -> Self {
         let waiters = Waiters {
-            queue: VecDeque::new(),
-            next_key: 1,
+            queue: Queue::new(),
+            next_key: Key::MIN,
             first: None,
         };
         Self {
@@ -152,16 +134,16 @@ impl Line {
     /// Whether it is the turn of the operation that holds `key`, or of a new one: nobody else waits, or it is the head, or
     /// its task is the head's, which could otherwise wait for itself.
     #[inline]
-    pub(super) fn is_turn(&self, key: Option<u64>, waker: &Waker) -> bool {
+    pub(super) fn is_turn(&self, key: Option<Key>, waker: &Waker) -> bool {
         // Who holds a key and asks is one of those who wait.
         let waiting = self.state.load(Ordering::Acquire) / ONE;
         let others = waiting.saturating_sub(usize::from(key.is_some()));
         others == 0 || self.is_head(key, waker)
     }
 
-    fn is_head(&self, key: Option<u64>, waker: &Waker) -> bool {
+    fn is_head(&self, key: Option<Key>, waker: &Waker) -> bool {
         let waiters = lock(&self.waiters);
-        let Some(head) = waiters.queue.front() else {
+        let Some(head) = waiters.queue.first() else {
             return true;
         };
         Some(head.key) == key || head.task == task(waker)
@@ -169,7 +151,7 @@ impl Line {
 
     /// Parks the operation that holds `key`, or a new one: returns its key. One that was served meanwhile is woken.
     #[inline(always)]
-    pub(super) fn park(&self, key: Option<u64>, waker: &Waker) -> u64 {
+    pub(super) fn park(&self, key: Option<Key>, waker: &Waker) -> Key {
         let task = task(waker);
         let mut served = false;
         // Cloning is foreign code, and so is dropping the one that it replaces: not under the lock.
@@ -182,9 +164,9 @@ impl Line {
                     waiters.push(task, waker.take())
                 }
                 Some(key) => {
-                    if let Some(i) = waiters.find(key) {
-                        waiters.queue[i].task = task;
-                        std::mem::swap(&mut waiters.queue[i].waker, &mut waker);
+                    if let Some(waiter) = waiters.queue.get_mut(key) {
+                        waiter.task = task;
+                        std::mem::swap(&mut waiter.waker, &mut waker);
                     } else {
                         served = !mutant!("park_misses_being_served");
                     }
@@ -204,7 +186,7 @@ impl Line {
     }
 
     /// A place for the write that has just been taken, whose waker follows with [`park`](Self::park).
-    pub(super) fn reserve(&self, key: Option<u64>) -> u64 {
+    pub(super) fn reserve(&self, key: Option<Key>) -> Key {
         let mut waiters = lock(&self.waiters);
         let key = match key {
             Some(key) => key,
@@ -213,18 +195,18 @@ impl Line {
                 waiters.push((0, 0), None)
             }
         };
-        waiters.first = NonZeroU64::new(key);
+        waiters.first = Some(key);
         key
     }
 
     /// Whether `key` is in the line.
-    pub(super) fn holds(&self, key: u64) -> bool {
-        lock(&self.waiters).find(key).is_some()
+    pub(super) fn holds(&self, key: Key) -> bool {
+        lock(&self.waiters).queue.get_mut(key).is_some()
     }
 
     /// Takes `key` out of the line. Whoever is next is woken if the transport has to be asked.
     #[inline(always)]
-    pub(super) fn leave(&self, key: u64) -> bool {
+    pub(super) fn leave(&self, key: Key) -> bool {
         let (gone, next) = {
             let mut waiters = lock(&self.waiters);
             let gone = self.remove(&mut waiters, key);
@@ -242,25 +224,46 @@ impl Line {
     }
 
     /// Takes `key` out of the line because it got what it waited for, and wakes it.
-    pub(super) fn serve(&self, key: u64) {
+    pub(super) fn serve(&self, key: Key) {
         let served = self.remove(&mut lock(&self.waiters), key);
         served.into_iter().for_each(section::wake);
     }
 
+    /// The same of the one whom the transport has just answered with something else than pending: disarms the line as well.
     #[inline(always)]
-    fn remove(&self, waiters: &mut Waiters, key: u64) -> Option<Waker> {
-        if waiters.first.is_some_and(|first| first.get() == key) {
-            waiters.first = None;
-        }
-        let waiter = match waiters.queue.front() {
-            Some(head) if head.key == key => waiters.queue.pop_front()?,
-            _ => waiters.queue.remove(waiters.find(key)?)?,
+    pub(super) fn leave_asked(&self, key: Key) -> bool {
+        let (gone, next) = {
+            let mut waiters = lock(&self.waiters);
+            let gone = waiters.remove(key);
+            let count = if gone.is_some() { ONE } else { 0 };
+            // Both at once. Nobody but this holder of the lock counts down, so that only the bit can have changed.
+            let mut state = self.state.load(Ordering::Acquire);
+            while let Err(now) = self.state.compare_exchange_weak(
+                state,
+                (state - count) & !ARMED,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                state = now;
+            }
+            let next = if mutant!("leave_keeps_the_wake") {
+                None
+            } else {
+                waiters.next()
+            };
+            (gone, next)
         };
+        section::forget(gone.flatten());
+        let woken = next.is_some();
+        next.into_iter().for_each(section::wake);
+        woken
+    }
+
+    #[inline(always)]
+    fn remove(&self, waiters: &mut Waiters, key: Key) -> Option<Waker> {
+        let gone = waiters.remove(key)?;
         self.state.fetch_sub(ONE, Ordering::AcqRel);
-        if waiters.queue.is_empty() && waiters.queue.capacity() > KEPT_ROOM {
-            waiters.queue = VecDeque::new();
-        }
-        waiter.waker
+        gone
     }
 
     /// The transport has woken us: it is to be asked again. Says whether anybody waits.
@@ -293,7 +296,7 @@ impl Line {
         let _section = Section::enter();
         let mut waiters = lock(&self.waiters);
         let mut woken = false;
-        for waiter in &mut waiters.queue {
+        for waiter in waiters.queue.iter_mut() {
             if let Some(waker) = waiter.waker.take() {
                 section::wake(waker);
                 woken = true;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use super::line::Line;
+use super::queue::Key;
 use crate::mutant::mutant;
 use crate::sync::{AtomicU32, Ordering};
 use crate::{Leave, Place};
@@ -34,6 +35,9 @@ pub(super) mod flag {
 
 /// Shared by the flow, its operations and the transport's wakers. Holds nothing of the transport, so that an operation
 /// of a flow that stays on one thread can be dropped anywhere.
+///
+/// What an ordinary read needs comes first, and in the order of this text.
+#[repr(C)]
 pub(super) struct Lines {
     flags: AtomicU32,
     pub(super) read: Line,
@@ -92,12 +96,12 @@ impl Lines {
 
     /// The key that `place` holds in this flow. A place in another flow is left.
     #[inline]
-    pub(super) fn key(self: &Arc<Self>, place: &mut Place) -> Option<u64> {
+    pub(super) fn key(self: &Arc<Self>, place: &mut Place) -> Option<Key> {
         if !place.is_held() {
             return None;
         }
         match place.key_in(self) {
-            Some(key) => Some(key >> BITS),
+            Some(key) => Key::new(key >> BITS),
             None => {
                 place.leave();
                 None
@@ -120,7 +124,7 @@ impl Lines {
         self: &Arc<Self>,
         which: Which,
         place: &mut Place,
-        key: Option<u64>,
+        key: Option<Key>,
         waker: &Waker,
     ) {
         let parked = self.line(which).park(key, waker);
@@ -131,18 +135,16 @@ impl Lines {
 
     /// The transport answered the operation that holds `key` with something else than pending: the line is disarmed and left.
     #[inline(always)]
-    pub(super) fn leave_asked(&self, which: Which, place: &mut Place, key: u64) {
-        let line = self.line(which);
-        line.disarm();
+    pub(super) fn leave_asked(&self, which: Which, place: &mut Place, key: Key) {
         place.forget();
-        let woken = line.leave(key);
+        let woken = self.line(which).leave_asked(key);
         self.left(woken);
     }
 
     /// Notes in `place` that it holds `key`.
     #[inline]
-    pub(super) fn hold(self: &Arc<Self>, which: Which, place: &mut Place, key: u64) {
-        place.hold(Arc::<Self>::clone(self), key << BITS | which as u64);
+    pub(super) fn hold(self: &Arc<Self>, which: Which, place: &mut Place, key: Key) {
+        place.hold(Arc::<Self>::clone(self), key.get() << BITS | which as u64);
     }
 
     /// Whether the write side has work, and no wake of the transport will make anybody go on with it.
@@ -193,7 +195,7 @@ impl Leave for Lines {
             1 => &self.write,
             _ => &self.close,
         };
-        let woken = line.leave(key >> BITS);
+        let woken = Key::new(key >> BITS).is_some_and(|key| line.leave(key));
         self.left(woken);
     }
 }
@@ -215,6 +217,17 @@ impl Lines {
     }
 }
 
+/// The transport's waker for receiving. It is the lines themselves, because this one is used most: there is nothing in between to look up.
+impl Wake for Lines {
+    fn wake(self: Arc<Self>) {
+        self.read_event();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.read_event();
+    }
+}
+
 macro_rules! signals {
     ($($name:ident => $event:ident;)*) => {$(
         struct $name(Arc<Lines>);
@@ -232,7 +245,6 @@ macro_rules! signals {
 }
 
 signals! {
-    ReadSignal => read_event;
     WriteSignal => write_event;
     PeerSignal => peer_event;
 }
@@ -247,7 +259,7 @@ pub(super) struct Wakers {
 impl Wakers {
     pub(super) fn new(lines: &Arc<Lines>) -> Self {
         Self {
-            read: Arc::new(ReadSignal(Arc::clone(lines))).into(),
+            read: Arc::clone(lines).into(),
             write: Arc::new(WriteSignal(Arc::clone(lines))).into(),
             peer: Arc::new(PeerSignal(Arc::clone(lines))).into(),
         }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::lines::{Which, flag};
+use super::queue::Key;
 use super::{ASKS_PER_POLL, Inner, READY_IN_A_ROW};
 use crate::mutant::mutant;
 use crate::section::{self, Section};
@@ -209,7 +210,7 @@ impl<T: Transport> Inner<T> {
     }
 
     #[inline(always)]
-    fn park_read(&self, cx: &mut Context<'_>, op: &mut ReadOp, key: Option<u64>) {
+    fn park_read(&self, cx: &mut Context<'_>, op: &mut ReadOp, key: Option<Key>) {
         let lines = &self.lines;
         lines.park(Which::Read, op.place(), key, cx.waker());
         if !lines.has(flag::READ_ENDED | flag::BUSY | OVER) {

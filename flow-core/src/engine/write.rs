@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use super::lines::{Which, flag};
+use super::queue::Key;
 use super::{ASKS_PER_POLL, Inner, READY_IN_A_ROW};
 use crate::mutant::mutant;
 use crate::section::{self, Section};
@@ -37,7 +38,7 @@ struct Taken {
     /// What is left of it.
     rest: Chunks,
     /// Its operation's place in the line.
-    key: u64,
+    key: Key,
     /// The operation wants back what is left when it fails.
     keeps: bool,
 }
@@ -171,7 +172,7 @@ impl<T: Transport> Inner<T> {
         &self,
         tx: &mut Sending<T>,
         op: &mut WriteOp,
-        key: Option<u64>,
+        key: Option<Key>,
     ) -> Poll<Result<(), WriteError<T::Error>>> {
         // Looked at again under the lock: whoever ends writing sets the flag before they lock.
         if self.lines.has(OVER) && !mutant!("shutdown_refuses_late") {
@@ -230,7 +231,7 @@ impl<T: Transport> Inner<T> {
     }
 
     /// The transport has accepted a part: the rest is the flow's from here on.
-    fn take(&self, tx: &mut Sending<T>, op: &mut WriteOp, key: Option<u64>) {
+    fn take(&self, tx: &mut Sending<T>, op: &mut WriteOp, key: Option<Key>) {
         let number = tx.done + 1;
         let place = self.lines.write.reserve(key);
         if key.is_none() {
@@ -251,7 +252,7 @@ impl<T: Transport> Inner<T> {
         &self,
         cx: &mut Context<'_>,
         op: &mut WriteOp,
-        key: Option<u64>,
+        key: Option<Key>,
         number: u64,
     ) -> Poll<Result<(), WriteError<T::Error>>> {
         // Taken by another flow, it cannot be continued here.
@@ -296,7 +297,7 @@ impl<T: Transport> Inner<T> {
     pub(super) fn drive(
         &self,
         tx: &mut Sending<T>,
-        me: Option<u64>,
+        me: Option<Key>,
     ) -> Poll<Result<(), WriteError<T::Error>>> {
         if let Some(failure) = &tx.failure {
             return Poll::Ready(Err(failure.clone()));

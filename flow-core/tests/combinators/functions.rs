@@ -57,7 +57,10 @@ fn a_full_output_accepts_what_fits_and_is_closed_from_then_on() {
         let output = Buffers::new(lengths.into_iter().map(|len| vec![b'x'; len]));
         let flow = Functions::new().output_buffers(&output).flow();
         assert_eq!(ready(flow.write("hell")), Ok(()));
-        assert_eq!(ready(flow.writev(["o", "", "! "])), Ok(()));
+        assert_eq!(
+            ready(flow.write_chunks(["o", "", "! "].map(Bytes::from).to_vec())),
+            Ok(())
+        );
         assert_eq!(output.written(), b"hello! ");
         assert_eq!(ready(flow.write("world")), Err(WriteError::Closed));
         let shown: Vec<_> = output
@@ -121,7 +124,7 @@ fn counts_beyond_the_buffer_are_cut_down() {
         })
         .flow();
     assert_eq!(ready(flow.read()).unwrap().unwrap().len(), 4096);
-    ready(flow.writev(["ab", "c"])).unwrap();
+    ready(flow.write_chunks(["ab", "c"].map(Bytes::from).to_vec())).unwrap();
     assert_eq!(calls.load(SeqCst), 2);
 }
 

@@ -9,7 +9,7 @@ use flow_core::combinators::{
     boxed_local, close_discarding, create, trace_to,
 };
 use flow_core::memory::{self, MemoryError};
-use flow_core::{Aborted, Flow, FlowExt, SharedError, Shutdown, WriteError};
+use flow_core::{Aborted, Bytes, Flow, FlowExt, SharedError, Shutdown, WriteError};
 
 use super::received;
 use super::step::{Wakes, poll, ready};
@@ -119,7 +119,7 @@ fn everything_that_passes_is_shown_once() {
     });
     let take = || std::mem::take(&mut *seen.lock().unwrap());
 
-    let mut long = flow.writev(["lo", "", "nger"]);
+    let mut long = flow.write_chunks(["lo", "", "nger"].map(Bytes::from).to_vec());
     assert!(poll(&Wakes::new(), &mut long).is_pending());
     assert!(poll(&Wakes::new(), &mut flow.write("never")).is_pending());
     assert_eq!(take(), ["> lo", "> nger"]);

@@ -188,7 +188,7 @@ fn dropped_after<H: Harness>(
             let data = if call == Call::Write {
                 flow.write(out.peek(len))
             } else {
-                flow.writev(buffers(len))
+                flow.write_chunks(buffers(len))
             };
             let mut write = case.step("a write to be dropped", data);
             let done = poll_until_dropped(case, &mut write, polls, &mut far);

@@ -196,7 +196,7 @@ pub fn write_whole_under_concurrency<H: Harness>(case: &Case<H>) {
     // Units of one letter each: an interleaved unit is one whose letters change.
     let unit = |letter: u8, buffers: usize, len: usize| {
         let buffer = Bytes::from(vec![letter; len]);
-        flow.writev(vec![buffer; buffers])
+        flow.write_chunks(vec![buffer; buffers])
     };
     let units: [(u8, usize, usize); 4] = [
         (b'a', 1500, 5),

@@ -24,7 +24,7 @@ pub(super) fn write_until_closed<H: Harness>(case: &Case<H>, flow: &H::Flow, vec
     for _ in 0..16 {
         let data = Bytes::from_static(b"to nobody");
         let write = if vectored {
-            flow.writev([data.clone(), data])
+            flow.write_chunks(vec![data.clone(), data])
         } else {
             flow.write(data)
         };

@@ -19,7 +19,7 @@ fn vectored<H: Harness>(
     lengths: &[usize],
 ) {
     let buffers: Vec<Bytes> = lengths.iter().map(|&len| feed.next(len)).collect();
-    let mut write = case.step("a vectored write", link.flow.writev(buffers));
+    let mut write = case.step("a vectored write", link.flow.write_chunks(buffers));
     let result = write.finish_while(|| pull(&mut link.peer, tape, 64 * 1024));
     assert!(
         result.is_ok(),

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::task::Poll;
 use std::time::Instant;
 
-use flow_core::{Bytes, Flow, FlowExt};
+use flow_core::{Bytes, Chunks, Flow, FlowExt};
 
 use super::call::{Answer, Call, Kind, Pending};
 use super::ground::{Ground, Terms};
@@ -183,7 +183,10 @@ impl<'f, F: Flow, G: Ground> Run<'f, F, G> {
         let all: usize = lens.iter().sum();
         if all == 0 {
             let nothing = lens.iter().map(|_| Bytes::new());
-            return self.call(Kind::Nothing, Pending::Write(self.flow.writev(nothing)));
+            return self.call(
+                Kind::Nothing,
+                Pending::Write(self.flow.write_chunks(nothing.collect::<Chunks>())),
+            );
         }
         if self.model.writes.all.len() >= MOST_WRITES {
             return Ok(());
@@ -197,9 +200,11 @@ impl<'f, F: Flow, G: Ground> Run<'f, F, G> {
         }
         let write = match lens {
             [_] => self.flow.write(whole),
-            _ => self
-                .flow
-                .writev(lens.iter().map(|len| whole.split_to(*len))),
+            _ => self.flow.write_chunks(
+                lens.iter()
+                    .map(|len| whole.split_to(*len))
+                    .collect::<Chunks>(),
+            ),
         };
         self.call(Kind::Write(number), Pending::Write(write))
     }

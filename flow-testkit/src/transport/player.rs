@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake};
 
-use flow_core::{Bytes, Flow, FlowExt, Shutdown};
+use flow_core::{Bytes, Chunks, Flow, FlowExt, Shutdown};
 
 use super::stream::{Far, Met};
 
@@ -70,7 +70,7 @@ impl<'f, F: Flow> Player<'f, F> {
     pub fn write(&mut self, buffers: &[&[u8]]) {
         let write = self
             .flow
-            .writev(buffers.iter().map(|b| Bytes::copy_from_slice(b)));
+            .write_chunks(buffers.iter().map(|b| Bytes::copy_from_slice(b)).collect::<Chunks>());
         self.call(async { format!("{:?}", write.await) });
     }
 

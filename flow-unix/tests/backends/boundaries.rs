@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use crate::support;
 use crate::support::backend::{FdFlow, FlowExt as _, WriteError, connect};
 use crate::support::{arrived, finish, pairs, park, pattern, put, run, settle, tcp, woken};
+use flow_core::{Bytes, Chunks};
 use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, send, sendmsg,
 };
@@ -272,7 +273,10 @@ fn buffers_of_all_sizes_are_sent_whole_and_in_order() {
         ] {
             let buffers: Vec<_> = sizes.into_iter().map(pattern).collect();
             expected.extend(buffers.concat());
-            finish(&mut flow.writev(buffers)).await.unwrap();
+            finish(&mut flow.writev(buffers.clone())).await.unwrap();
+            expected.extend(buffers.concat());
+            let chunks: Chunks = buffers.into_iter().map(Bytes::from).collect();
+            finish(&mut flow.write_chunks(chunks)).await.unwrap();
         }
         drop(flow);
         let got = reader.join().unwrap();

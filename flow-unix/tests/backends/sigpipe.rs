@@ -3,6 +3,7 @@
 //! For a program without Rust's `main`, which would have SIGPIPE ignored before any test began.
 
 use flow_core::combinators::copy;
+use flow_core::{Bytes, Chunks};
 
 use crate::support::backend::{FdFlow, Flow as _, FlowExt as _, Shutdown};
 use crate::support::{KINDS, Kind, Peer, finish, park, pattern, put, run, settle};
@@ -46,8 +47,8 @@ impl Left {
     /// Writes until a write fails: over TCP the first may still be accepted, and is answered by a reset.
     async fn write_until_it_fails(&self, parts: usize, len: usize) {
         for _ in 0..WRITES {
-            let parts = (0..parts).map(|_| vec![0; len]).collect::<Vec<_>>();
-            if finish(&mut self.flow.writev(parts)).await.is_err() {
+            let parts: Chunks = (0..parts).map(|_| Bytes::from(vec![0; len])).collect();
+            if finish(&mut self.flow.write_chunks(parts)).await.is_err() {
                 return;
             }
             std::thread::yield_now();

@@ -1,5 +1,7 @@
 //! Bytes in either direction, and what dropping a read or a write means for them.
 
+use flow_core::{Bytes, Chunks};
+
 use super::kinds::{Kind, Output};
 use super::law::{Law, unless};
 use super::lies::Lie;
@@ -119,12 +121,14 @@ fn output_arrives(kind: &Kind) {
     run(async {
         let (flow, far) = kind.link();
         let pieces = pieces();
-        let sent = [pieces.concat(), pieces.concat()].concat();
+        let sent = [pieces.concat(), pieces.concat(), pieces.concat()].concat();
         let receiving = kind.waits_to_write().then(|| far.receiving(sent.len()));
         for piece in pieces.clone() {
             finish(&mut flow.write(piece)).await.unwrap();
         }
-        finish(&mut flow.writev(pieces)).await.unwrap();
+        finish(&mut flow.writev(pieces.clone())).await.unwrap();
+        let chunks: Chunks = pieces.into_iter().map(Bytes::from).collect();
+        finish(&mut flow.write_chunks(chunks)).await.unwrap();
         finish(&mut flow.flush()).await.unwrap();
         let receiving = receiving.unwrap_or_else(|| far.receiving(sent.len()));
         same(&joined("all has come", receiving).await, &sent);
