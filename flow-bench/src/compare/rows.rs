@@ -83,9 +83,15 @@ pub(crate) const ROWS: &[Row] = &[
         None,
     ),
     row(
-        ["ping-pong-64", "ping-pong-64", "flow-tokio", "tokio"],
+        ["ping-pong-64", "ping-pong-64", "flow-tokio", "tokio-exact"],
         Fresh,
         Some(Least(1.00, 1.08)),
+        None,
+    ),
+    row(
+        ["ping-pong-64-room", "ping-pong-64", "flow-tokio", "tokio"],
+        Fresh,
+        None,
         None,
     ),
     row(
@@ -205,9 +211,15 @@ pub(crate) const ROWS: &[Row] = &[
         None,
     ),
     row(
-        ["active-10000", "active-10000", "flow-tokio", "tokio"],
+        ["active-10000", "active-10000", "flow-tokio", "tokio-exact"],
         Fresh,
         Some(Most(1.00, 0.95)),
+        None,
+    ),
+    row(
+        ["active-10000-room", "active-10000", "flow-tokio", "tokio"],
+        Fresh,
+        None,
         None,
     ),
     row(["idle", "idle", "flow-tokio", "tokio"], Neither, None, None),
@@ -288,9 +300,20 @@ pub(crate) const ROWS: &[Row] = &[
         Some(7_000),
     ),
     row(
-        ["smol-bulk-64k", "bulk-64k", "flow-smol", "async-io-reused"],
-        TheirsReused,
+        ["smol-bulk-64k", "bulk-64k", "flow-smol", "async-io"],
+        Fresh,
         Some(Least(1.03, 1.20)),
+        Some(6_000),
+    ),
+    row(
+        [
+            "smol-bulk-64k-reused",
+            "bulk-64k",
+            "flow-smol",
+            "async-io-reused",
+        ],
+        TheirsReused,
+        None,
         Some(6_000),
     ),
     row(

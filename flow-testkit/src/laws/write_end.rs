@@ -91,8 +91,11 @@ pub fn write_after_shutdown<H: Harness>(case: &Case<H>) {
             expect_closed(what, case.try_write(flow, Bytes::from_static(b"late")));
             expect_closed(
                 what,
-                case.step("a late writev", flow.writev([&b"la"[..], b"te"]))
-                    .finish(),
+                case.step(
+                    "a late writev",
+                    flow.write_chunks(["la", "te"].map(Bytes::from).to_vec()),
+                )
+                .finish(),
             );
         }
         match case.receive(peer, "the end that the peer should see") {
@@ -131,7 +134,11 @@ pub fn write_failure_is_final<H: Harness>(case: &Case<H>) {
             ("write", case.step("a write", flow.write("x")).finish()),
             (
                 "writev",
-                case.step("a writev", flow.writev(["x", "y"])).finish(),
+                case.step(
+                    "a writev",
+                    flow.write_chunks(["x", "y"].map(Bytes::from).to_vec()),
+                )
+                .finish(),
             ),
             ("flush", case.step("a flush", flow.flush()).finish()),
             (
