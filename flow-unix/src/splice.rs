@@ -167,14 +167,13 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Takes what is there, if it is enough to pay. An error is one that the socket had kept and has given away now.
+    /// Takes what is there, if it is enough to pay, from what [`moves`]. An error is one that the socket had kept and has given away now.
     pub(crate) fn receive(
         &mut self,
         fd: BorrowedFd<'_>,
         kind: Kind,
-        way: Way,
     ) -> Result<Option<Chunks>, Errno> {
-        if self.refused || !moves(kind, way) {
+        if self.refused {
             return Ok(None);
         }
         if self.to_skip > 0 {
@@ -268,7 +267,7 @@ fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, len: usize) -> Result<usize,
 ///
 /// Pipes only over open files of our own: splice(2) takes the call that does not wait, `RWF_NOWAIT`, away from an open file for good (measured on Linux
 /// 6.18), and for a pipe of others there is no other way.
-fn moves(kind: Kind, way: Way) -> bool {
+pub(crate) fn moves(kind: Kind, way: Way) -> bool {
     matches!(
         (kind, way),
         (Kind::Unix | Kind::Tcp, Way::Socket) | (Kind::Pipe, Way::Own)

@@ -12,14 +12,13 @@ use crate::way::{Refusal, Way};
 pub(crate) struct Receiver;
 
 impl Receiver {
-    pub(crate) fn receive(
-        &mut self,
-        _: BorrowedFd<'_>,
-        _: Kind,
-        _: Way,
-    ) -> Result<Option<Chunks>, Errno> {
+    pub(crate) fn receive(&mut self, _: BorrowedFd<'_>, _: Kind) -> Result<Option<Chunks>, Errno> {
         Ok(None)
     }
+}
+
+pub(crate) fn moves(_: Kind, _: Way) -> bool {
+    false
 }
 
 pub(crate) fn takes(_: Kind, _: Way, _: &Chunks) -> bool {

@@ -1,30 +1,30 @@
 //! The transport over a descriptor: what the engine asks, answered by system calls.
 
-use std::collections::VecDeque;
+mod ends;
+mod receiving;
+mod sending;
+
 use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use flow_core::{
     Chunks, Delivered, Engine, Flow as _, PeerEnd, Shutdown, ShutdownOp, Transport, WriteError,
 };
-use rustix::event::PollFlags;
-use rustix::io::Errno;
 
+use self::ends::Ends;
+pub use self::receiving::Rx;
+pub use self::sending::Tx;
 use crate::delivered;
-use crate::error::Doing;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::hang_up::HangUp;
 use crate::kind::{Access, Kind};
 use crate::passing::Passing;
-use crate::pool::{self, Job, Read, Written};
-use crate::recv::{Estimate, Got};
-use crate::send::Put;
 use crate::source::Source;
-use crate::{Attempt, Direction, Error, Readiness, send, splice, way};
+use crate::{Error, Readiness, splice};
 
 /// A [`Transport`] over a descriptor, or over one for each direction, on any runtime that has [`Readiness`].
 ///
@@ -44,58 +44,8 @@ pub struct FdTransport<R: Readiness> {
     passing: Passing,
 }
 
-/// What is read and what is written: mostly the same, and either may be missing.
-struct Ends<R> {
-    read: Option<Arc<Source<R>>>,
-    write: Option<Arc<Source<R>>>,
-    /// What was known of the writing end when it was closed: of a pipe, nothing can be asked afterwards.
-    written: Delivered,
-}
-
 /// A flow over a descriptor, on any runtime: what backends wrap.
 pub type FdEngine<R> = Engine<FdTransport<R>>;
-
-/// The state of receiving of an [`FdTransport`].
-pub struct Rx<R: Readiness> {
-    /// None if there is nothing to read from: that is the end.
-    source: Option<Arc<Source<R>>>,
-    fresh: bool,
-    estimate: Estimate,
-    /// In a box, because few flows have any of it.
-    aside: Option<Box<Aside>>,
-}
-
-/// What receives have to do beside receiving.
-#[derive(Default)]
-struct Aside {
-    /// What the pool reads, and for how much it was asked.
-    job: Option<(Job<Result<Read, Errno>>, usize)>,
-    direct: splice::Receiver,
-    /// What a close has taken in, or an error that a direct receive has met.
-    taken_in: VecDeque<Result<Option<Bytes>, Error>>,
-}
-
-/// The state of sending of an [`FdTransport`].
-pub struct Tx<R: Readiness> {
-    /// None if there is nothing to write to, or no longer.
-    source: Option<Arc<Source<R>>>,
-    /// How many attempts in a row found room for all, up to [`ROOMY`].
-    roomy: u8,
-    /// In a box, because few flows have any of it.
-    pooled: Option<Box<Pooled>>,
-}
-
-/// What is written by the pool.
-#[derive(Default)]
-struct Pooled {
-    job: Option<Job<Written>>,
-    /// What the pool found no room for.
-    rest: Bytes,
-}
-
-/// After so many attempts that found room, the next one is made before the runtime is asked: where writers do not fill the buffer, asking is in vain
-/// every time. Where they do, the runtime's event is to be taken before an attempt, so that it can be cleared when there is no room.
-const ROOMY: u8 = 8;
 
 impl<R: Readiness> FdTransport<R> {
     /// A flow over a socket.
@@ -135,17 +85,7 @@ impl<R: Readiness> FdTransport<R> {
     }
 
     fn engine(runtime: R::Runtime, ends: Ends<R>) -> Engine<Self> {
-        let rx = Rx {
-            source: ends.read.clone(),
-            fresh: true,
-            estimate: Estimate::default(),
-            aside: None,
-        };
-        let tx = Tx {
-            source: ends.write.clone(),
-            roomy: ROOMY,
-            pooled: None,
-        };
+        let (rx, tx) = (Rx::new(ends.read.clone()), Tx::new(ends.write.clone()));
         let writable = ends.write.is_some();
         let transport = Self {
             runtime,
@@ -210,19 +150,6 @@ impl<R: Readiness> FdTransport<R> {
     }
 }
 
-impl<R> Ends<R> {
-    /// Whether one descriptor is read and another is written.
-    fn are_two(&self) -> bool {
-        matches!((&self.read, &self.write), (Some(read), Some(write)) if !Arc::ptr_eq(read, write))
-    }
-
-    /// The one descriptor that there is.
-    fn only(&self) -> Option<&Arc<Source<R>>> {
-        let any = self.read.as_ref().or(self.write.as_ref());
-        any.filter(|_| !self.are_two())
-    }
-}
-
 /// What a socket needs before its first byte.
 fn prepare(fd: BorrowedFd<'_>) {
     // These systems have no flag for it in the call.
@@ -234,24 +161,9 @@ fn prepare(fd: BorrowedFd<'_>) {
     let _ = fd;
 }
 
-impl<R: Readiness> Rx<R> {
-    /// What receiving has shown of what became of the bytes that were sent.
-    #[inline]
-    fn note_receipts(&self, error: Option<&Error>) {
-        if let Some(source) = &self.source {
-            if self.estimate.met_a_cut() {
-                source.receipts().note_cut();
-            }
-            if let Some(e) = error {
-                source.receipts().note_error(e, source.kind());
-            }
-        }
-    }
-}
-
 /// The descriptors of a flow that is taken apart, which are not to be ended when it is dropped.
 pub(crate) fn keep<R: Readiness>(rx: &Rx<R>, tx: &Tx<R>) -> [Option<Arc<OwnedFd>>; 2] {
-    [&rx.source, &tx.source].map(|source| source.as_ref().map(|source| source.keep()))
+    [rx.source(), tx.source()].map(|source| source.map(|source| source.keep()))
 }
 
 impl<R: Readiness> Transport for FdTransport<R> {
@@ -265,13 +177,7 @@ impl<R: Readiness> Transport for FdTransport<R> {
         rx: &mut Rx<R>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Error>> {
-        let received = self.receive(rx, cx);
-        if let Poll::Ready(Err(e)) = &received {
-            rx.note_receipts(Some(e));
-        } else if rx.estimate.met_a_cut() {
-            rx.note_receipts(None);
-        }
-        received
+        rx.receive(cx, &self.runtime, &self.passing)
     }
 
     #[inline(always)]
@@ -281,71 +187,8 @@ impl<R: Readiness> Transport for FdTransport<R> {
         cx: &mut Context<'_>,
         data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<Error>>> {
-        let Tx {
-            source,
-            roomy,
-            pooled,
-        } = tx;
-        let Some(source) = source else {
-            return Poll::Ready(if data.is_empty() {
-                Ok(())
-            } else {
-                Err(WriteError::Closed)
-            });
-        };
-        let failed = |e| {
-            source.receipts().note_error(&e, source.kind());
-            write_error(e, source.kind())
-        };
-        loop {
-            if let Some(Pooled { job, rest }) = pooled.as_deref_mut()
-                && let Some(under_way) = job
-            {
-                let answer = ready!(under_way.poll(cx));
-                *job = None;
-                *rest = answer
-                    .and_then(|written| written.map_err(|errno| Error::os(Doing::Send, errno)))
-                    .map_err(failed)?;
-            }
-            if pooled
-                .as_ref()
-                .is_some_and(|pooled| !pooled.rest.is_empty())
-            {
-                ready!(source.poll_io(Direction::Write, true, cx, || has_room(source)))
-                    .map_err(failed)?;
-            } else if data.is_empty() {
-                return Poll::Ready(Ok(()));
-            } else {
-                let mut found_room = false;
-                let first = *roomy == ROOMY;
-                let put = source.poll_io(Direction::Write, first, cx, || {
-                    let attempted = match source.kind() {
-                        kind if kind.takes_bytes_for_nobody(source.fd()) => {
-                            Attempt::Maybe(Err(Error::os(Doing::Send, Errno::IO)))
-                        }
-                        kind => {
-                            let outside = data.is_outside();
-                            let (fd, way) = (source.fd(), source.way());
-                            let attempted = send::attempt(fd, kind, way, data, &self.passing);
-                            if outside && !data.is_outside() {
-                                self.sends_from_memory.store(true, Ordering::Relaxed);
-                            }
-                            attempted
-                        }
-                    };
-                    found_room = matches!(attempted, Attempt::Maybe(_));
-                    attempted
-                });
-                *roomy = if found_room { ROOMY.min(*roomy + 1) } else { 0 };
-                match ready!(put).map_err(failed)? {
-                    Put::Sent => return Poll::Ready(Ok(())),
-                    Put::Blocks => pooled.get_or_insert_default().rest = send::take(data),
-                }
-            }
-            let pooled = pooled.get_or_insert_default();
-            let rest = std::mem::take(&mut pooled.rest);
-            pooled.job = Some(pool::write_to(&self.runtime, source, rest));
-        }
+        let from_memory = &self.sends_from_memory;
+        tx.send(cx, &self.runtime, &self.passing, from_memory, data)
     }
 
     fn poll_finish(
@@ -353,39 +196,13 @@ impl<R: Readiness> Transport for FdTransport<R> {
         tx: &mut Tx<R>,
         _: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError<Error>>> {
-        let Some(source) = &tx.source else {
-            return Poll::Ready(Ok(()));
-        };
-        Poll::Ready(match source.kind() {
-            kind if kind.is_socket() => {
-                match rustix::net::shutdown(source.fd(), rustix::net::Shutdown::Write) {
-                    Ok(()) => {
-                        source.receipts().note_end();
-                        source.let_go_of_standard();
-                        Ok(())
-                    }
-                    // The connection is gone: was anything under way?
-                    Err(Errno::NOTCONN) if owes(source.fd(), kind) => Err(WriteError::Closed),
-                    Err(Errno::NOTCONN) => Ok(()),
-                    Err(errno) => Err(WriteError::Transport(Error::os(Doing::End, errno))),
-                }
+        Poll::Ready(tx.finish(|known| {
+            let mut ends = self.ends();
+            if known {
+                ends.written = Delivered::Yes;
             }
-            // A reader sees the end when the last writer closes.
-            Kind::Pipe => {
-                // What is unread now may be read later, and nobody will know.
-                let known = delivered::of_pipe(source.fd()).is_yes();
-                let ours = tx.source.take();
-                let mut ends = self.ends();
-                let theirs = ends.write.take();
-                if known {
-                    ends.written = Delivered::Yes;
-                }
-                drop(ends);
-                drop((ours, theirs));
-                Ok(())
-            }
-            _ => Ok(()),
-        })
+            ends.write.take()
+        }))
     }
 
     fn poll_peer_end(&self, cx: &mut Context<'_>) -> Poll<PeerEnd> {
@@ -398,58 +215,11 @@ impl<R: Readiness> Transport for FdTransport<R> {
 
     /// The kernel answers input that nobody reads with a reset when the socket is closed, also where that is because the process exits.
     fn take_in(&self, rx: &mut Rx<R>) {
-        let Some(source) = rx.source.clone() else {
-            return;
-        };
-        if !source.kind().is_socket() {
-            return;
-        }
-        loop {
-            let (fd, kind, way) = (source.fd(), source.kind(), source.way());
-            let next = match rx.estimate.attempt(fd, kind, way, &self.passing) {
-                Attempt::Maybe(Ok(Got::Chunk(next))) | Attempt::Drained(Ok(Got::Chunk(next))) => {
-                    Ok(next)
-                }
-                Attempt::Maybe(Err(e)) | Attempt::Drained(Err(e)) => Err(e),
-                // Sockets are never for the pool.
-                Attempt::WouldBlock | Attempt::Maybe(_) | Attempt::Drained(_) => return,
-            };
-            rx.note_receipts(next.as_ref().err());
-            let over = !matches!(next, Ok(Some(_)));
-            source.set_busy(true);
-            rx.aside.get_or_insert_default().taken_in.push_back(next);
-            if over {
-                return;
-            }
-        }
+        rx.take_in(&self.passing);
     }
 
     fn recv_direct(&self, rx: &mut Rx<R>) -> Option<Chunks> {
-        let source = rx.source.as_ref()?;
-        // Descriptors that somebody wants to have come by ordinary receives only. The kernel closes them here, as it does there for those who do not.
-        let aside = rx.aside.get_or_insert_default();
-        if !aside.taken_in.is_empty() || aside.job.is_some() || self.passing.limit() > 0 {
-            return None;
-        }
-        match aside
-            .direct
-            .receive(source.fd(), source.kind(), source.way())
-        {
-            Ok(received) => received,
-            // What a Unix socket tells once, and not by an error of receiving: see `Estimate::attempt`.
-            Err(Errno::CONNRESET) if source.kind() == Kind::Unix => {
-                source.receipts().note_cut();
-                None
-            }
-            // The socket has forgotten it, so it is kept for the receive that comes now.
-            Err(errno) => {
-                let error = Error::os(Doing::Receive, errno);
-                source.receipts().note_error(&error, source.kind());
-                source.set_busy(true);
-                aside.taken_in.push_back(Err(error));
-                None
-            }
-        }
+        rx.receive_direct(&self.passing)
     }
 
     fn takes(&self, data: &Chunks) -> bool {
@@ -501,64 +271,6 @@ impl<R: Readiness> Transport for FdTransport<R> {
 }
 
 impl<R: Readiness> FdTransport<R> {
-    #[inline(always)]
-    fn receive(&self, rx: &mut Rx<R>, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
-        let Rx {
-            source,
-            fresh,
-            estimate,
-            aside,
-        } = rx;
-        let Some(source) = source else {
-            return Poll::Ready(Ok(None));
-        };
-        if let Some(Aside { taken_in, .. }) = aside.as_deref_mut()
-            && let Some(next) = taken_in.pop_front()
-        {
-            source.set_busy(!taken_in.is_empty());
-            return Poll::Ready(next);
-        }
-        loop {
-            if let Some(Aside { job, .. }) = aside.as_deref_mut()
-                && let Some((under_way, room)) = job
-            {
-                let answer = ready!(under_way.poll(cx));
-                let room = *room;
-                *job = None;
-                source.set_busy(false);
-                match answer? {
-                    Ok(Read::Chunk(chunk)) => {
-                        estimate.learn(chunk.len(), room);
-                        return Poll::Ready(Ok(Some(chunk)));
-                    }
-                    Ok(Read::End) => return Poll::Ready(Ok(None)),
-                    Ok(Read::Nothing) => {}
-                    Err(errno) if source.kind().hangs_up_by(errno) => return Poll::Ready(Ok(None)),
-                    Err(errno) => return Poll::Ready(Err(Error::os(Doing::Receive, errno))),
-                }
-            }
-            let first = std::mem::take(fresh);
-            let attempt = {
-                let (source, passing, estimate) = (&**source, &self.passing, &mut *estimate);
-                move || {
-                    source.attempt_to_recv(|| {
-                        estimate.attempt(source.fd(), source.kind(), source.way(), passing)
-                    })
-                }
-            };
-            let got = ready!(source.poll_io(Direction::Read, first, cx, attempt))?;
-            match got {
-                Got::Chunk(chunk) => return Poll::Ready(Ok(chunk)),
-                Got::Blocks => {
-                    let room = estimate.room();
-                    source.set_busy(true);
-                    let job = pool::read_from(&self.runtime, source, room);
-                    aside.get_or_insert_default().job = Some((job, room));
-                }
-            }
-        }
-    }
-
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn wait_for_hang_up(&self, source: &Source<R>, cx: &mut Context<'_>) -> Poll<PeerEnd> {
         self.hang_up.poll(&self.runtime, source.fd(), cx)
@@ -570,54 +282,8 @@ impl<R: Readiness> FdTransport<R> {
     }
 }
 
-/// Whether the pool has something to write into.
-fn has_room<R: Readiness>(source: &Source<R>) -> Attempt<Result<(), Error>> {
-    let events = PollFlags::OUT | PollFlags::HUP | PollFlags::ERR;
-    if !source.is_watched() || way::is(source.fd(), events) {
-        Attempt::Maybe(Ok(()))
-    } else {
-        Attempt::WouldBlock
-    }
-}
-
-/// What a failed send is to the writer. An error that reading reports by itself is just the end of writing.
-fn write_error(error: Error, kind: Kind) -> WriteError<Error> {
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::PIPE) => WriteError::Closed,
-        Some(Errno::CONNRESET) if kind == Kind::Unix => WriteError::Closed,
-        Some(errno) if kind.hangs_up_by(errno) => WriteError::Closed,
-        _ => WriteError::Transport(error),
-    }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn owes(fd: BorrowedFd<'_>, kind: Kind) -> bool {
-    kind == Kind::Tcp && crate::owed::bytes(fd).is_some_and(|bytes| bytes > 0)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn owes(_: BorrowedFd<'_>, _: Kind) -> bool {
-    false
-}
-
 impl<R: Readiness> fmt::Debug for FdTransport<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FdTransport").finish_non_exhaustive()
-    }
-}
-
-impl<R: Readiness> fmt::Debug for Rx<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rx")
-            .field("fd", &self.source.as_ref().map(|source| source.fd()))
-            .finish_non_exhaustive()
-    }
-}
-
-impl<R: Readiness> fmt::Debug for Tx<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx")
-            .field("fd", &self.source.as_ref().map(|source| source.fd()))
-            .finish_non_exhaustive()
     }
 }
