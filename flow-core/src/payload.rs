@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 /// Data that can be handed to [`write`](crate::FlowExt::write): owned buffers, and what lives for ever.
 ///
-/// Nothing is copied but arrays by value. Borrowed data goes through [`write_copy`](crate::FlowExt::write_copy).
+/// Nothing is copied but arrays by value, and [what is short](crate::FlowExt::writev) in a vectored write. Borrowed data goes through [`write_copy`](crate::FlowExt::write_copy).
 pub trait Payload {
     /// The data as one owned buffer.
     fn into_bytes(self) -> Bytes;

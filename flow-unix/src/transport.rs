@@ -30,8 +30,7 @@ use crate::{Error, Readiness, splice};
 ///
 /// For authors of backends; everybody else uses the flows of `flow-tokio` or `flow-async-std`, which are
 /// [`Engine`]s over this.
-///
-/// In the order of this text: the engine has what is used most right behind it.
+// In the order of this text: the engine has what is used most right behind it.
 #[repr(C)]
 pub struct FdTransport<R: Readiness> {
     runtime: R::Runtime,
