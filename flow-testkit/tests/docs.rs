@@ -3,41 +3,18 @@
 //! What can be told by the kit is written by these tests: `FLOW_TESTKIT_BLESS=1 cargo test -p flow-testkit --test docs` puts it into the pages, and
 //! leaves what people wrote as it is. A new law gets an empty section, and is rejected until somebody has filled it.
 
+mod page;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use flow_testkit::{broken, laws};
+
+use crate::page::{check, read};
 
 const PRACTICE: &str = "**In practice.**";
 const DETECTED: &str = "**Detected.**";
 const UNKNOWN: &str = "No public report known to us";
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
-}
-
-fn read(name: &str) -> String {
-    fs::read_to_string(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
-}
-
-/// Compares a page with what it should be, or makes it so.
-fn check(name: &str, expected: &str) {
-    if std::env::var_os("FLOW_TESTKIT_BLESS").is_some() {
-        return fs::write(path(name), expected).expect("the page");
-    }
-    let found = read(name);
-    let mut lines = expected.lines().zip(found.lines()).enumerate();
-    let differs = lines.find(|(_, (expected, found))| expected != found);
-    if let Some((number, (expected, found))) = differs {
-        let number = number + 1;
-        panic!(
-            "{name}:{number}: expected\n{expected}\nfound\n{found}\n(FLOW_TESTKIT_BLESS=1 writes it)"
-        );
-    }
-    assert_eq!(found, expected, "{name} is cut off, or goes on");
-}
 
 /// A clause of the contract.
 struct Clause {

@@ -6,17 +6,19 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::thread::{self, ThreadId};
 
-use flow_core::memory::{Memory as MemoryTransport, MemoryError, MemoryFlow};
-use flow_core::{
-    Bytes, Chunks, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Transport as _, WriteError, WriteOp,
-};
+use flow_core::memory::{Memory as MemoryTransport, MemoryFlow};
+use flow_core::{Bytes, Chunks, CloseOp, Flow, ReadOp, Transport as _, WriteError};
 
 use super::Broken;
-use super::over_memory::{DONE, DonePoll, FlowFault, Inside, ReadPoll, flow};
+use super::around::{Around, Holds};
+use super::over_memory::{
+    DONE, DonePoll, FlowFault, Inside, NO_ALLOCATED, NO_DESCRIPTORS, NO_FAILING, NO_RESET,
+    NO_RUNTIME, NO_SWITCH, ReadPoll, flow,
+};
 use super::over_socket::{self, SocketFault};
 use super::over_wire::{self, WireFault};
 use super::write::WaitsForABufferful;
-use crate::harness::{Harness, Link, Room};
+use crate::harness::{Harness, Link, Need, Room};
 use crate::memory::Memory;
 use crate::plain::{PlainError, Socket};
 
@@ -125,36 +127,17 @@ struct BoundToItsThread {
     home: ThreadId,
 }
 
-impl Flow for BoundToItsThread {
-    type Error = MemoryError;
-
-    fn poll_read(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        self.flow.poll_read(cx, op)
+impl Holds for BoundToItsThread {
+    fn flow(&self) -> &MemoryFlow {
+        &self.flow
     }
 
-    fn poll_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
-        self.flow.poll_write(cx, op)
-    }
-
-    fn poll_flush(&self, cx: &mut Context<'_>, op: &mut FlushOp) -> DonePoll {
-        self.flow.poll_flush(cx, op)
-    }
-
-    fn poll_shutdown(&self, cx: &mut Context<'_>, op: &mut ShutdownOp) -> DonePoll {
-        self.flow.poll_shutdown(cx, op)
-    }
-
-    fn poll_close(&self, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
-        self.flow.poll_close(cx, op)
-    }
-
-    fn abort(&self) {
+    fn aborting(&self) {
         assert_eq!(
             thread::current().id(),
             self.home,
             "there is no reactor running"
         );
-        self.flow.abort();
     }
 }
 
@@ -162,19 +145,35 @@ impl Flow for BoundToItsThread {
 struct OverBound;
 
 impl Harness for OverBound {
-    type Flow = BoundToItsThread;
+    type Flow = Around<BoundToItsThread>;
+
+    const LACKS: &'static [(Need, &'static str)] = &[
+        NO_RESET,
+        NO_DESCRIPTORS,
+        NO_FAILING,
+        NO_RUNTIME,
+        NO_SWITCH,
+        NO_ALLOCATED,
+    ];
+
+    fn pair(&self) -> (Self::Flow, Self::Flow) {
+        let (a, b) = Memory.pair();
+        (bound(a), bound(b))
+    }
 
     fn link(&self, room: Room) -> Link<Self::Flow> {
-        Memory.link(room).map(|flow| BoundToItsThread {
-            flow,
-            home: thread::current().id(),
-        })
+        Memory.link(room).map(bound)
     }
 
     fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
         thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
         true
     }
+}
+
+fn bound(flow: MemoryFlow) -> Around<BoundToItsThread> {
+    let home = thread::current().id();
+    Around(BoundToItsThread { flow, home })
 }
 
 /// A list of all flows, for shutdown of the process, keeps each for ever.

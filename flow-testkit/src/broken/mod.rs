@@ -5,6 +5,7 @@
 //! when they go wrong.
 
 mod abort;
+mod around;
 mod cancel;
 mod close;
 mod delivery;
@@ -132,6 +133,25 @@ pub fn all() -> Vec<Broken> {
     ];
     files.into_iter().flat_map(|file| file()).collect()
 }
+
+/// What the faults are put into, with no fault in it: no law may reject these.
+#[must_use]
+pub fn good() -> Vec<Subject> {
+    vec![
+        Subject::of::<over_memory::OverMemory<NoFault>>("good/memory"),
+        Subject::of::<over_wire::OverWire<NoFault>>("good/transport"),
+        Subject::of::<over_socket::OverSocket<NoFault, false>>("good/unix"),
+        Subject::of::<over_socket::OverSocket<NoFault, true>>("good/tcp"),
+    ]
+}
+
+/// Nothing is wrong.
+#[derive(Default)]
+struct NoFault;
+
+impl over_memory::FlowFault for NoFault {}
+impl over_wire::WireFault for NoFault {}
+impl over_socket::SocketFault for NoFault {}
 
 static HEAP: OnceLock<fn() -> usize> = OnceLock::new();
 

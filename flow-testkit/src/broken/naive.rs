@@ -12,8 +12,11 @@ use flow_core::memory::MemoryError;
 use flow_core::{Aborted, CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp};
 
 use super::Broken;
-use super::over_memory::{DonePoll, ReadPoll};
-use crate::harness::{Harness, Link, Room};
+use super::over_memory::{
+    DonePoll, NO_ALLOCATED, NO_DESCRIPTORS, NO_FAILING, NO_RESET, NO_RUNTIME, NO_SWITCH,
+    NO_THREADS, ReadPoll,
+};
+use crate::harness::{Harness, Link, Need, Room};
 use crate::peer::{Peer, Recv};
 
 /// What a naive flow does where it has a choice of faults.
@@ -77,6 +80,15 @@ pub(super) struct NaiveFlow<N> {
 }
 
 impl<N: Naive> NaiveFlow<N> {
+    fn new(input: Shared, output: Shared) -> Self {
+        Self {
+            input,
+            output,
+            rest: RefCell::default(),
+            naive: PhantomData,
+        }
+    }
+
     fn drive(&self) {
         let mut rest = self.rest.borrow_mut();
         let mut output = self.output.borrow_mut();
@@ -243,29 +255,44 @@ impl<N> Default for OverNaive<N> {
 impl<N: Naive> Harness for OverNaive<N> {
     type Flow = NaiveFlow<N>;
 
+    const LACKS: &'static [(Need, &'static str)] = &[
+        NO_RESET,
+        NO_DESCRIPTORS,
+        NO_FAILING,
+        NO_RUNTIME,
+        NO_SWITCH,
+        NO_THREADS,
+        NO_ALLOCATED,
+        (Need::Delivery, "nobody counts what the peer has read"),
+        (Need::TornAbort, "an abort looks like an end to the peer"),
+    ];
+
+    fn pair(&self) -> (Self::Flow, Self::Flow) {
+        let (a, b) = lanes(Room::Ample);
+        let other = NaiveFlow::new(Rc::clone(&b), Rc::clone(&a));
+        (NaiveFlow::new(a, b), other)
+    }
+
     fn link(&self, room: Room) -> Link<Self::Flow> {
-        let capacity = if room == Room::Tight { 97 } else { 64 * 1024 };
-        let lane = || {
-            Rc::new(RefCell::new(Lane {
-                capacity,
-                ..Lane::default()
-            }))
-        };
-        let (input, output) = (lane(), lane());
+        let (input, output) = lanes(room);
         let peer = NaivePeer {
             input: Rc::clone(&output),
             output: Rc::clone(&input),
         };
-        Link::new(
-            NaiveFlow {
-                input,
-                output,
-                rest: RefCell::default(),
-                naive: PhantomData,
-            },
-            peer,
-        )
+        Link::new(NaiveFlow::new(input, output), peer)
     }
+}
+
+/// Both directions.
+fn lanes(room: Room) -> (Shared, Shared) {
+    let capacity = if room == Room::Tight { 97 } else { 64 * 1024 };
+    let lane = || {
+        Rc::new(RefCell::new(Lane {
+            capacity,
+            ..Lane::default()
+        }))
+    };
+    (lane(), lane())
 }
 
 /// An entry of the table.

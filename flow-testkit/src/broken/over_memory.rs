@@ -13,7 +13,7 @@ use flow_core::{
 };
 
 use super::Broken;
-use crate::harness::{Harness, Link, Room};
+use crate::harness::{Harness, Link, Need, Room};
 use crate::memory::Memory;
 use crate::peer::{Peer, Recv};
 
@@ -24,6 +24,30 @@ pub(super) type DonePoll = Poll<Result<(), WriteError<MemoryError>>>;
 pub(super) const CLOSED: DonePoll = Poll::Ready(Err(WriteError::Closed));
 /// The answer of a call that is done.
 pub(super) const DONE: DonePoll = Poll::Ready(Ok(()));
+
+/// What no flow in memory has.
+pub(super) const NO_RESET: (Need, &str) = (
+    Need::Reset,
+    "bytes in memory are not lost when the peer leaves",
+);
+pub(super) const NO_DESCRIPTORS: (Need, &str) = (Need::Descriptors, "there is no descriptor");
+pub(super) const NO_FAILING: (Need, &str) =
+    (Need::Failing, "there is nothing below that could fail");
+pub(super) const NO_RUNTIME: (Need, &str) = (Need::Runtime, "there is no runtime");
+/// What most faults are not asked about.
+pub(super) const NO_SWITCH: (Need, &str) = (Need::Switch, "the fault is not in a switch");
+pub(super) const NO_THREADS: (Need, &str) = (Need::Threads, "the fault stays on one thread");
+pub(super) const NO_ALLOCATED: (Need, &str) = (Need::Allocated, "the fault is not in the heap");
+
+/// What a fault in memory lacks that is in a switch.
+pub(super) const LACKS_BUT_SWITCH: &[(Need, &str)] = &[
+    NO_RESET,
+    NO_DESCRIPTORS,
+    NO_FAILING,
+    NO_RUNTIME,
+    NO_THREADS,
+    NO_ALLOCATED,
+];
 
 /// What the fault knows of the peer by a side path, as a flow over descriptors knows of a hang-up before it has read so far.
 #[derive(Debug, Default)]
@@ -311,6 +335,15 @@ impl<X> Default for OverMemory<X> {
 
 impl<X: FlowFault> Harness for OverMemory<X> {
     type Flow = Faulty<X>;
+
+    const LACKS: &'static [(Need, &'static str)] = &[
+        NO_RESET,
+        NO_DESCRIPTORS,
+        NO_FAILING,
+        NO_RUNTIME,
+        NO_SWITCH,
+        NO_THREADS,
+    ];
 
     fn pair(&self) -> (Self::Flow, Self::Flow) {
         let (a, b) = Memory.pair();

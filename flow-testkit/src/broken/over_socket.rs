@@ -8,7 +8,7 @@ use flow_core::{Bytes, Chunks, Engine, PeerEnd, Transport, WriteError};
 
 use super::Broken;
 use crate::fd::Wires;
-use crate::harness::Harness;
+use crate::harness::{Harness, Need};
 use crate::plain::{self, Plain, PlainError, Socket};
 
 /// One fault: the methods that it does not have are the good socket's.
@@ -126,6 +126,8 @@ impl<X, const TCP: bool> Default for OverSocket<X, TCP> {
 
 impl<X: SocketFault, const TCP: bool> Harness for OverSocket<X, TCP> {
     type Flow = Engine<Cracked<X>>;
+
+    const LACKS: &'static [(Need, &'static str)] = Plain::<TCP>::LACKS;
 
     fn over(&self, fd: OwnedFd) -> Option<Self::Flow> {
         let fault = X::default();

@@ -3,12 +3,15 @@
 use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
-use flow_core::memory::{self, Memory as Wire, MemoryError};
+use flow_core::memory::{self, Memory as Wire, MemoryError, MemoryFlow};
 use flow_core::{Chunks, Delivered, Engine, PeerEnd, Transport};
 
 use super::Broken;
-use super::over_memory::{DonePoll, ReadPoll};
-use crate::harness::{Harness, Link, Room};
+use super::over_memory::{
+    DonePoll, NO_ALLOCATED, NO_DESCRIPTORS, NO_FAILING, NO_RESET, NO_RUNTIME, NO_SWITCH,
+    NO_THREADS, ReadPoll,
+};
+use crate::harness::{Harness, Link, Need, Room};
 use crate::memory::Memory;
 
 /// One fault: the methods that it does not have are the good transport's.
@@ -80,16 +83,34 @@ impl<X> Default for OverWire<X> {
 impl<X: WireFault> Harness for OverWire<X> {
     type Flow = Engine<Bent<X>>;
 
-    fn link(&self, room: Room) -> Link<Self::Flow> {
-        Memory.link(room).map(|flow| {
-            let parts = flow.into_parts().expect("a new flow comes apart");
-            let bent = Bent {
-                wire: parts.transport,
-                fault: X::default(),
-            };
-            Engine::new(bent, parts.rx, parts.tx)
-        })
+    const LACKS: &'static [(Need, &'static str)] = &[
+        NO_RESET,
+        NO_DESCRIPTORS,
+        NO_FAILING,
+        NO_RUNTIME,
+        NO_SWITCH,
+        NO_THREADS,
+        NO_ALLOCATED,
+    ];
+
+    fn pair(&self) -> (Self::Flow, Self::Flow) {
+        let (a, b) = Memory.pair();
+        (bend(a), bend(b))
     }
+
+    fn link(&self, room: Room) -> Link<Self::Flow> {
+        Memory.link(room).map(bend)
+    }
+}
+
+/// The flow with a fault in its transport.
+fn bend<X: WireFault>(flow: MemoryFlow) -> Engine<Bent<X>> {
+    let parts = flow.into_parts().expect("a new flow comes apart");
+    let bent = Bent {
+        wire: parts.transport,
+        fault: X::default(),
+    };
+    Engine::new(bent, parts.rx, parts.tx)
 }
 
 /// An entry of the table.

@@ -2,14 +2,14 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::task::Context;
 
-use flow_core::memory::{MemoryError, MemoryFlow};
-use flow_core::{CloseOp, Flow, FlushOp, ReadOp, ShutdownOp, Switch, WriteOp};
+use flow_core::memory::MemoryFlow;
+use flow_core::{Flow, Switch};
 
 use super::Broken;
-use super::over_memory::{DonePoll, ReadPoll};
-use crate::harness::{Harness, Link, Refused, Room};
+use super::around::{Around, Holds};
+use super::over_memory::LACKS_BUT_SWITCH;
+use crate::harness::{Harness, Link, Need, Refused, Room};
 use crate::memory::Memory;
 
 pub(super) fn all() -> Vec<Broken> {
@@ -35,8 +35,8 @@ struct TiedOnUse {
     untied: RefCell<Option<Switch>>,
 }
 
-impl TiedOnUse {
-    fn used(&self) -> &MemoryFlow {
+impl Holds for TiedOnUse {
+    fn flow(&self) -> &MemoryFlow {
         if let Some(switch) = self.untied.take() {
             let _ = self.flow.attach(&switch);
         }
@@ -44,53 +44,32 @@ impl TiedOnUse {
     }
 }
 
-impl Flow for TiedOnUse {
-    type Error = MemoryError;
-
-    fn poll_read(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        self.used().poll_read(cx, op)
-    }
-
-    fn poll_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
-        self.used().poll_write(cx, op)
-    }
-
-    fn poll_flush(&self, cx: &mut Context<'_>, op: &mut FlushOp) -> DonePoll {
-        self.used().poll_flush(cx, op)
-    }
-
-    fn poll_shutdown(&self, cx: &mut Context<'_>, op: &mut ShutdownOp) -> DonePoll {
-        self.used().poll_shutdown(cx, op)
-    }
-
-    fn poll_close(&self, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
-        self.used().poll_close(cx, op)
-    }
-
-    fn abort(&self) {
-        self.used().abort();
-    }
-}
-
 #[derive(Default)]
 struct OverTiedOnUse;
 
 impl Harness for OverTiedOnUse {
-    type Flow = TiedOnUse;
+    type Flow = Around<TiedOnUse>;
 
-    fn link(&self, room: Room) -> Link<TiedOnUse> {
-        Memory.link(room).map(|flow| TiedOnUse {
-            flow,
-            untied: RefCell::new(None),
-        })
+    const LACKS: &'static [(Need, &'static str)] = LACKS_BUT_SWITCH;
+
+    fn pair(&self) -> (Self::Flow, Self::Flow) {
+        let (a, b) = Memory.pair();
+        (tied(a, None), tied(b, None))
     }
 
-    fn link_with(&self, switch: &Switch) -> Option<Result<Link<TiedOnUse>, Refused>> {
-        let untied = RefCell::new(Some(switch.clone()));
-        Some(Ok(Memory
-            .link(Room::Tight)
-            .map(|flow| TiedOnUse { flow, untied })))
+    fn link(&self, room: Room) -> Link<Self::Flow> {
+        Memory.link(room).map(|flow| tied(flow, None))
     }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<Self::Flow>, Refused>> {
+        let link = Memory.link(Room::Tight);
+        Some(Ok(link.map(|flow| tied(flow, Some(switch.clone())))))
+    }
+}
+
+fn tied(flow: MemoryFlow, switch: Option<Switch>) -> Around<TiedOnUse> {
+    let untied = RefCell::new(switch);
+    Around(TiedOnUse { flow, untied })
 }
 
 /// That the switch is off is not looked at.
@@ -99,6 +78,12 @@ struct JoinsTooLate;
 
 impl Harness for JoinsTooLate {
     type Flow = MemoryFlow;
+
+    const LACKS: &'static [(Need, &'static str)] = LACKS_BUT_SWITCH;
+
+    fn pair(&self) -> (MemoryFlow, MemoryFlow) {
+        Memory.pair()
+    }
 
     fn link(&self, room: Room) -> Link<MemoryFlow> {
         Memory.link(room)
@@ -117,6 +102,13 @@ struct HeldByItsSwitch;
 
 impl Harness for HeldByItsSwitch {
     type Flow = Arc<MemoryFlow>;
+
+    const LACKS: &'static [(Need, &'static str)] = LACKS_BUT_SWITCH;
+
+    fn pair(&self) -> (Self::Flow, Self::Flow) {
+        let (a, b) = Memory.pair();
+        (Arc::new(a), Arc::new(b))
+    }
 
     fn link(&self, room: Room) -> Link<Self::Flow> {
         Memory.link(room).map(Arc::new)

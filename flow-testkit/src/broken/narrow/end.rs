@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use flow_core::memory::{MemoryError, MemoryFlow};
-use flow_core::{
-    Bytes, Chunks, CloseOp, Flow, FlushOp, Leave, ReadOp, ShutdownOp, Switch, WriteError, WriteOp,
-};
+use flow_core::memory::MemoryFlow;
+use flow_core::{Bytes, Chunks, Flow, Leave, ReadOp, Switch, WriteError, WriteOp};
 
 use crate::broken::Broken;
-use crate::broken::over_memory::{DonePoll, FlowFault, Inside, ReadPoll, Waiting, flow};
+use crate::broken::around::{Around, Holds};
+use crate::broken::over_memory::{
+    DonePoll, FlowFault, Inside, LACKS_BUT_SWITCH, ReadPoll, Waiting, flow,
+};
 use crate::broken::over_socket::{self, SocketFault, unix};
-use crate::harness::{Harness, Link, Refused, Room};
+use crate::harness::{Harness, Link, Need, Refused, Room};
 use crate::memory::Memory;
 use crate::plain::{PlainError, Socket};
 
@@ -185,32 +186,13 @@ struct UntiedByClosing {
     closing: Arc<AtomicBool>,
 }
 
-impl Flow for UntiedByClosing {
-    type Error = MemoryError;
-
-    fn poll_read(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        self.flow.poll_read(cx, op)
+impl Holds for UntiedByClosing {
+    fn flow(&self) -> &MemoryFlow {
+        &self.flow
     }
 
-    fn poll_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
-        self.flow.poll_write(cx, op)
-    }
-
-    fn poll_flush(&self, cx: &mut Context<'_>, op: &mut FlushOp) -> DonePoll {
-        self.flow.poll_flush(cx, op)
-    }
-
-    fn poll_shutdown(&self, cx: &mut Context<'_>, op: &mut ShutdownOp) -> DonePoll {
-        self.flow.poll_shutdown(cx, op)
-    }
-
-    fn poll_close(&self, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+    fn closing(&self) {
         self.closing.store(true, Ordering::SeqCst);
-        self.flow.poll_close(cx, op)
-    }
-
-    fn abort(&self) {
-        self.flow.abort();
     }
 }
 
@@ -218,19 +200,23 @@ impl Flow for UntiedByClosing {
 struct OverUntiedByClosing;
 
 impl Harness for OverUntiedByClosing {
-    type Flow = UntiedByClosing;
+    type Flow = Around<UntiedByClosing>;
 
-    fn link(&self, room: Room) -> Link<UntiedByClosing> {
-        Memory.link(room).map(|flow| UntiedByClosing {
-            flow: Arc::new(flow),
-            closing: Arc::default(),
-        })
+    const LACKS: &'static [(Need, &'static str)] = LACKS_BUT_SWITCH;
+
+    fn pair(&self) -> (Self::Flow, Self::Flow) {
+        let (a, b) = Memory.pair();
+        (untied_by_closing(a), untied_by_closing(b))
     }
 
-    fn link_with(&self, switch: &Switch) -> Option<Result<Link<UntiedByClosing>, Refused>> {
+    fn link(&self, room: Room) -> Link<Self::Flow> {
+        Memory.link(room).map(untied_by_closing)
+    }
+
+    fn link_with(&self, switch: &Switch) -> Option<Result<Link<Self::Flow>, Refused>> {
         let link = self.link(Room::Tight);
-        let closing = Arc::clone(&link.flow.closing);
-        let flow = Arc::downgrade(&link.flow.flow);
+        let closing = Arc::clone(&link.flow.0.closing);
+        let flow = Arc::downgrade(&link.flow.0.flow);
         let _ = switch.add_hook(move || match flow.upgrade() {
             Some(flow) if !closing.load(Ordering::SeqCst) => flow.abort(),
             _ => {}
@@ -239,12 +225,25 @@ impl Harness for OverUntiedByClosing {
     }
 }
 
+fn untied_by_closing(flow: MemoryFlow) -> Around<UntiedByClosing> {
+    Around(UntiedByClosing {
+        flow: Arc::new(flow),
+        closing: Arc::default(),
+    })
+}
+
 /// A switch is off when all its hooks have run, and until then flows may join (J2).
 #[derive(Default)]
 struct JoinsBesideAHook;
 
 impl Harness for JoinsBesideAHook {
     type Flow = MemoryFlow;
+
+    const LACKS: &'static [(Need, &'static str)] = LACKS_BUT_SWITCH;
+
+    fn pair(&self) -> (MemoryFlow, MemoryFlow) {
+        Memory.pair()
+    }
 
     fn link(&self, room: Room) -> Link<MemoryFlow> {
         Memory.link(room)
