@@ -7,7 +7,9 @@ pub mod cancel_points;
 pub mod close;
 pub mod delivery;
 pub mod fd;
+mod inside;
 pub mod leaves;
+pub mod let_go;
 pub mod quiet;
 pub mod read;
 pub mod reenter;
@@ -128,7 +130,7 @@ macro_rules! with_laws {
             quiet tasks_parked_are_quiet [OwnTasks];
             tasks tasks_spurious_polls_are_harmless [];
             reenter tasks_wake_may_reenter [];
-            reenter tasks_drop_may_reenter [];
+            let_go tasks_drop_may_reenter [];
             quiet tasks_always_ready_yields [];
             quiet tasks_idle_is_idle [];
 

@@ -8,6 +8,7 @@ mod close;
 mod delivery;
 mod end;
 mod fd;
+mod quiet;
 mod read;
 mod shutdown;
 mod tasks;
@@ -25,6 +26,7 @@ pub(super) fn all() -> Vec<Broken> {
         delivery::all,
         end::all,
         tasks::all,
+        quiet::all,
         fd::all,
     ];
     files.into_iter().flat_map(|file| file()).collect()
