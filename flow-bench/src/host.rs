@@ -29,13 +29,12 @@ pub(crate) trait Host: Debug {
     }
 }
 
-/// tokio, of one thread.
+/// tokio, of one thread or of as many as there are processors.
 #[derive(Debug)]
-pub(crate) struct TokioCurrent(tokio::runtime::Runtime);
+pub(crate) struct Tokio<const MULTI: bool>(tokio::runtime::Runtime);
 
-/// tokio, of as many threads as there are processors.
-#[derive(Debug)]
-pub(crate) struct TokioMulti(tokio::runtime::Runtime);
+pub(crate) type TokioCurrent = Tokio<false>;
+pub(crate) type TokioMulti = Tokio<true>;
 
 /// async-std, which has one executor for the whole program.
 #[derive(Debug)]
@@ -45,27 +44,13 @@ pub(crate) struct AsyncStd;
 #[derive(Debug)]
 pub(crate) struct Smol(smol::LocalExecutor<'static>);
 
-impl Host for TokioCurrent {
+impl<const MULTI: bool> Host for Tokio<MULTI> {
     fn new() -> Self {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        Self(builder.enable_io().build().expect("a runtime"))
-    }
-
-    fn block_on<F: Future>(&self, work: F) -> F::Output {
-        self.0.block_on(work)
-    }
-
-    fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> impl Future<Output = T> {
-        joined(self.0.spawn(work))
-    }
-}
-
-impl Host for TokioMulti {
-    fn new() -> Self {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let mut builder = if MULTI {
+            tokio::runtime::Builder::new_multi_thread()
+        } else {
+            tokio::runtime::Builder::new_current_thread()
+        };
         Self(builder.enable_io().build().expect("a runtime"))
     }
 

@@ -7,6 +7,7 @@ mod futures_io;
 mod tokio_io;
 
 use std::future::Future;
+use std::io::IoSlice;
 
 pub(crate) use self::flow::FlowLink;
 pub(crate) use self::futures_io::FuturesLink;
@@ -37,4 +38,24 @@ pub(crate) trait Link: Send + 'static {
 
     /// Ends writing and waits for the peer's end, with nothing left to read, in the way that the stream has for that.
     fn close(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a vectored write of bytes is given: made anew for each message, or in the same place again.
+#[derive(Debug, Default)]
+struct Slices<const REUSED: bool>(Vec<IoSlice<'static>>);
+
+impl<const REUSED: bool> Slices<REUSED> {
+    /// Slices of all parts, to be given to [`done`](Self::done) once they are written.
+    fn of(&mut self, parts: &[&'static [u8]]) -> Vec<IoSlice<'static>> {
+        let mut slices = std::mem::take(&mut self.0);
+        slices.clear();
+        slices.extend(parts.iter().map(|part| IoSlice::new(part)));
+        slices
+    }
+
+    fn done(&mut self, slices: Vec<IoSlice<'static>>) {
+        if REUSED {
+            self.0 = slices;
+        }
+    }
 }

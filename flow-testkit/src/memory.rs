@@ -59,6 +59,30 @@ impl WirePeer {
         Self(Some(wire))
     }
 
+    /// Leaves in the middle of something, as [`Wire::tear`] does: the flow reads what was sent, then an error.
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// use flow_core::memory::{self, MemoryError};
+    /// use flow_core::{Flow, ReadOp};
+    /// use flow_testkit::Peer as _;
+    /// use flow_testkit::memory::WirePeer;
+    ///
+    /// let (flow, wire) = memory::with_wire(100);
+    /// let mut peer = WirePeer::new(wire);
+    /// peer.send(b"half a mess");
+    /// peer.tear();
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let mut read = || flow.poll_read(&mut cx, &mut ReadOp::new());
+    /// assert_eq!(read(), Poll::Ready(Ok(Some("half a mess".into()))));
+    /// assert_eq!(read(), Poll::Ready(Err(MemoryError::Torn)));
+    /// ```
+    pub fn tear(&mut self) {
+        self.0.take().expect("the peer has left").tear();
+    }
+
     fn wire(&mut self) -> &mut Wire {
         self.0.as_mut().expect("the peer has left")
     }

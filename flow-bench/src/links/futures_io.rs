@@ -7,7 +7,7 @@ use std::net::Shutdown;
 
 use futures_lite::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::Link;
+use super::{Link, Slices};
 
 /// A stream with the traits of `futures-io`. It reads into a fresh buffer each time, or into the same one again.
 ///
@@ -17,7 +17,7 @@ pub(crate) struct FuturesLink<S, const REUSED: bool> {
     stream: S,
     room: usize,
     buffer: Vec<u8>,
-    slices: Vec<IoSlice<'static>>,
+    slices: Slices<REUSED>,
 }
 
 impl<S, const REUSED: bool> FuturesLink<S, REUSED> {
@@ -26,7 +26,7 @@ impl<S, const REUSED: bool> FuturesLink<S, REUSED> {
             stream,
             room,
             buffer: vec![0; if REUSED { room } else { 0 }],
-            slices: Vec::new(),
+            slices: Slices::default(),
         }
     }
 }
@@ -62,15 +62,13 @@ impl<S: HalfClose, const REUSED: bool> Link for FuturesLink<S, REUSED> {
     }
 
     async fn send_parts(&mut self, parts: &[&'static [u8]]) {
-        let mut fresh = Vec::new();
-        let slices = if REUSED { &mut self.slices } else { &mut fresh };
-        slices.clear();
-        slices.extend(parts.iter().map(|part| IoSlice::new(part)));
+        let mut slices = self.slices.of(parts);
         let mut left = &mut slices[..];
         while !left.is_empty() {
             let len = self.stream.write_vectored(left).await.expect("written");
             IoSlice::advance_slices(&mut left, len);
         }
+        self.slices.done(slices);
     }
 
     async fn receive(&mut self) -> usize {

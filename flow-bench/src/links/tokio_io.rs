@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 
-use super::Link;
+use super::{Link, Slices};
 
 /// A stream of tokio. It reads into a fresh buffer each time, or into the same one again.
 ///
@@ -16,7 +16,7 @@ pub(crate) struct TokioLink<S, const REUSED: bool> {
     stream: S,
     room: usize,
     buffer: Vec<u8>,
-    slices: Vec<IoSlice<'static>>,
+    slices: Slices<REUSED>,
 }
 
 impl<S, const REUSED: bool> TokioLink<S, REUSED> {
@@ -25,7 +25,7 @@ impl<S, const REUSED: bool> TokioLink<S, REUSED> {
             stream,
             room,
             buffer: Vec::with_capacity(if REUSED { room } else { 0 }),
-            slices: Vec::new(),
+            slices: Slices::default(),
         }
     }
 }
@@ -67,15 +67,13 @@ impl<S: Idle, const REUSED: bool> Link for TokioLink<S, REUSED> {
     }
 
     async fn send_parts(&mut self, parts: &[&'static [u8]]) {
-        let mut fresh = Vec::new();
-        let slices = if REUSED { &mut self.slices } else { &mut fresh };
-        slices.clear();
-        slices.extend(parts.iter().map(|part| IoSlice::new(part)));
+        let mut slices = self.slices.of(parts);
         let mut left = &mut slices[..];
         while !left.is_empty() {
             let len = self.stream.write_vectored(left).await.expect("written");
             IoSlice::advance_slices(&mut left, len);
         }
+        self.slices.done(slices);
     }
 
     async fn receive(&mut self) -> usize {

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::rc::Rc;
 
-use flow_core::memory::{Received, Wire};
 use flow_testkit::{Peer, Recv};
 use flow_tls::rustls::{ClientConnection, Connection, ServerConnection};
 
@@ -222,53 +221,5 @@ impl<P: Peer> Peer for TlsPeer<P> {
     /// It does not.
     fn reset(&mut self) {
         self.below = None;
-    }
-}
-
-/// A bare far end that resets by leaving in the middle of something.
-pub(crate) struct Tearing(Option<Wire>);
-
-impl Tearing {
-    pub(crate) const fn new(wire: Wire) -> Self {
-        Self(Some(wire))
-    }
-
-    fn wire(&mut self) -> &mut Wire {
-        self.0.as_mut().expect("the peer has left")
-    }
-}
-
-impl Peer for Tearing {
-    fn send(&mut self, data: &[u8]) -> usize {
-        self.wire().send(data)
-    }
-
-    fn recv(&mut self, buf: &mut [u8]) -> Recv {
-        match self.wire().recv(buf) {
-            Received::Data(count) => Recv::Data(count),
-            Received::Nothing => Recv::Empty,
-            Received::End => Recv::End,
-            Received::Torn => Recv::Torn,
-        }
-    }
-
-    fn queued(&mut self) -> usize {
-        self.wire().queued()
-    }
-
-    fn end(&mut self) {
-        self.wire().end();
-    }
-
-    fn vanish(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Tearing {
-    fn drop(&mut self) {
-        if let Some(wire) = self.0.take() {
-            wire.tear();
-        }
     }
 }
