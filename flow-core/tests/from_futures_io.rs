@@ -2,178 +2,23 @@
 
 #![cfg(all(feature = "futures-io", not(loom)))]
 
+#[path = "from_futures_io/scripted.rs"]
+mod scripted;
 mod step;
 
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use flow_core::memory::{self, Received};
 use flow_core::{
-    Bytes, Chunks, Flow, FlowExt, FuturesIo, FuturesIoTransport, SharedError, Shutdown, WriteError,
-    from_futures_io,
+    Bytes, Chunks, Flow, FlowExt, FuturesIo, SharedError, Shutdown, WriteError, from_futures_io,
 };
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future::block_on};
+use scripted::{Script, Stream, scripted};
 use step::{Wakes, poll, ready};
-
-/// A kind of call with its answers: a count of bytes, or an error.
-#[derive(Default)]
-struct Answers {
-    steps: VecDeque<Result<usize, ErrorKind>>,
-    waker: Option<Waker>,
-    /// How often it was answered.
-    answered: usize,
-}
-
-impl Answers {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match self.steps.pop_front() {
-            Some(step) => {
-                self.answered += 1;
-                Poll::Ready(step.map_err(Into::into))
-            }
-            None => {
-                self.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-#[derive(Default)]
-struct State {
-    read: Answers,
-    write: Answers,
-    flush: Answers,
-    close: Answers,
-    /// What was written, a `|` for each flush and a `.` for each close that was answered.
-    sent: Vec<u8>,
-    /// How many buffers the last write had.
-    bufs: usize,
-    dropped: bool,
-}
-
-/// The test's side of a stream.
-#[derive(Clone, Default)]
-struct Script(Arc<Mutex<State>>);
-
-impl Script {
-    /// Adds answers to the calls that `of` names, and wakes whoever waits for one.
-    fn answer<const N: usize>(
-        &self,
-        of: fn(&mut State) -> &mut Answers,
-        steps: [Result<usize, ErrorKind>; N],
-    ) {
-        let waker = {
-            let mut state = self.0.lock().unwrap();
-            let answers = of(&mut state);
-            answers.steps.extend(steps);
-            answers.waker.take()
-        };
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    fn read<const N: usize>(&self, steps: [Result<usize, ErrorKind>; N]) {
-        self.answer(|s| &mut s.read, steps);
-    }
-
-    fn write<const N: usize>(&self, steps: [Result<usize, ErrorKind>; N]) {
-        self.answer(|s| &mut s.write, steps);
-    }
-
-    fn flush<const N: usize>(&self, steps: [Result<usize, ErrorKind>; N]) {
-        self.answer(|s| &mut s.flush, steps);
-    }
-
-    fn close<const N: usize>(&self, steps: [Result<usize, ErrorKind>; N]) {
-        self.answer(|s| &mut s.close, steps);
-    }
-
-    fn with<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        look(&self.0.lock().unwrap())
-    }
-
-    fn sent(&self) -> String {
-        self.with(|s| String::from_utf8(s.sent.clone()).unwrap())
-    }
-}
-
-struct Stream(Script);
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.0.0.lock().unwrap().dropped = true;
-    }
-}
-
-impl AsyncRead for Stream {
-    /// Reads that many letters, as far as they fit.
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut state = self.0.0.lock().unwrap();
-        let answered = state.read.answered;
-        state.read.poll(cx).map_ok(|count| {
-            let count = count.min(buf.len());
-            buf[..count].fill(b'a' + u8::try_from(answered % 26).unwrap());
-            count
-        })
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let mut state = self.0.0.lock().unwrap();
-        state.bufs = bufs.len();
-        state.write.poll(cx).map_ok(|count| {
-            let all: Vec<u8> = bufs.iter().flat_map(|b| b.iter().copied()).collect();
-            let count = count.min(all.len());
-            state.sent.extend_from_slice(&all[..count]);
-            count
-        })
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut state = self.0.0.lock().unwrap();
-        state.flush.poll(cx).map_ok(|_| state.sent.push(b'|'))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut state = self.0.0.lock().unwrap();
-        state.close.poll(cx).map_ok(|_| state.sent.push(b'.'))
-    }
-}
-
-fn scripted() -> (
-    Script,
-    flow_core::Engine<FuturesIoTransport<Stream>>,
-    Arc<Wakes>,
-) {
-    let script = Script::default();
-    (
-        script.clone(),
-        from_futures_io(Stream(script)),
-        Wakes::new(),
-    )
-}
 
 fn kind<E: std::ops::Deref<Target = SharedError>>(error: E) -> ErrorKind {
     error.downcast_ref::<io::Error>().unwrap().kind()
