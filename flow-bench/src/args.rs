@@ -65,6 +65,9 @@ pub(crate) struct Compare {
     /// A hundredth of the operations: to see that all rows run, not how fast
     #[arg(long)]
     pub(crate) quick: bool,
+    /// How long one run may take before it is killed and the whole comparison ends
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) limit: u32,
     /// Write all figures to this file as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

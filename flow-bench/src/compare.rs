@@ -4,6 +4,7 @@
 //! the median of these ratios is what is judged.
 
 mod chart;
+mod child;
 mod json;
 mod machine;
 mod progress;
@@ -14,7 +15,8 @@ mod table;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use crate::args::Compare;
 use crate::once::Line;
@@ -59,7 +61,7 @@ pub(crate) fn compare(args: &Compare) -> Result<bool, String> {
                 continue;
             }
             let one = |who, lines: &mut Vec<Line>| {
-                run(&program, row, who, args.quick).map(|line| lines.push(line))
+                run(&program, row, who, args).map(|line| lines.push(line))
             };
             // ABBA: what a machine does slowly is halved on both sides.
             if round % 2 == 0 {
@@ -175,21 +177,28 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Row>, String> {
 }
 
 /// One side of one round.
-fn run(program: &Path, row: &Row, who: &str, quick: bool) -> Result<Line, String> {
-    let mut command = Command::new(program);
-    command.args([who, row.workload, "--json"]);
+fn run(program: &Path, row: &Row, who: &str, args: &Compare) -> Result<Line, String> {
     let count = row.count()?;
-    let count = if quick { count.div_ceil(100) } else { count };
-    command.arg(count.to_string());
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| e.to_string())?;
+    let count = if args.quick {
+        count.div_ceil(100)
+    } else {
+        count
+    };
+    let alone = format!("{who} {} {count}", row.workload);
+    let mut command = Command::new(program);
+    command.args([who, row.workload, &count.to_string(), "--json"]);
+    let limit = Duration::from_secs(args.limit.into());
+    let output = child::output(&mut command, limit).map_err(|e| format!("{alone}: {e}"))?;
+    let output = output.ok_or_else(|| {
+        let program = program.display();
+        let limit = args.limit;
+        format!("{alone}: not done after {limit} s, and killed; to see it alone: {program} {alone}")
+    })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{who} {}: {}\n{said}", row.workload, output.status));
+        return Err(format!("{alone}: {}\n{said}", output.status));
     }
-    serde_json::from_slice(&output.stdout).map_err(|e| format!("{who} {}: {e}", row.workload))
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("{alone}: {e}"))
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<(), String> {

@@ -105,6 +105,26 @@ fn what_there_is_not_is_refused() {
 }
 
 #[test]
+fn a_run_that_does_not_end_is_killed_and_named() {
+    let output = run(&["compare", "--rounds", "1", "--only", "bulk", "--limit", "0"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    let alone = said
+        .split_once("not done after 0 s, and killed; to see it alone: ")
+        .and_then(|(_, command)| command.trim_end().split_once(' '));
+    let (program, alone) = alone.unwrap_or_else(|| panic!("{said}"));
+    assert_eq!(program, env!("CARGO_BIN_EXE_flow-bench"));
+    // Who, what, how often; and these are the words of a run of its own.
+    assert!(said.contains(&format!("{alone}: not done")), "{said}");
+    let words: Vec<_> = alone.split(' ').collect();
+    let [who, what, count] = words[..] else {
+        panic!("{said}")
+    };
+    assert!(count.parse::<u64>().is_ok(), "{said}");
+    assert!(run(&[who, what, "1"]).status.success(), "{said}");
+}
+
+#[test]
 fn a_page_without_a_place_for_the_table_is_refused() {
     let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-place.md");
     fs::write(&page, "nothing").expect("written");
