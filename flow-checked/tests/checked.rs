@@ -1,5 +1,7 @@
 //! A checked flow reports each clause that it can, and reports nothing of a good flow. `laws.rs` is about its being a good flow itself.
 
+#[path = "checked/allocations.rs"]
+mod allocations;
 #[path = "checked/breaches.rs"]
 mod breaches;
 #[path = "checked/good.rs"]
