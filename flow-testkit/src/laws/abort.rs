@@ -273,9 +273,12 @@ pub fn drop_is_seen<H: Harness>(case: &Case<H>) {
 
 /// What the transport accepted before the drop still arrives.
 pub fn drop_sends_what_was_accepted<H: Harness>(case: &Case<H>) {
-    for len in [1, 60_000] {
+    for (len, unread) in [(1, 0), (60_000, 0), (1, 10), (60_000, 10_000)] {
         let Link { flow, mut peer } = case.link();
         let (mut feed, mut tape) = (feed_out(), tape_out());
+        // What the peer sent, and nobody will read, takes nothing along.
+        case.send(&mut peer, &mut feed_in(), unread);
+        case.settle();
         case.write(&flow, feed.next(len));
         drop(flow);
         case.wait(

@@ -158,10 +158,11 @@ pub fn fd_passed_descriptors_do_not_stall<H: Harness>(case: &Case<H>) {
             let (ours, mut peer) = case.harness().wires().link(Room::Ample);
             let flow = case.over(ours);
             let (mut feed, mut tape) = (feed_in(), tape_in());
-            for _ in 0..3 {
+            // After few bytes and after so many that a reader takes larger buffers, which the boundary cuts shorter.
+            for before in [10, 10, 10, 40_000, 40_000] {
                 let read = parked.then(|| case.park_read(&flow));
                 // Plain bytes, the boundary, plain bytes: all are there before the flow looks, so that no event follows.
-                case.send(&mut peer, &mut feed, 10);
+                case.send(&mut peer, &mut feed, before);
                 if urgent {
                     peer.send_urgent(b"!");
                 } else {

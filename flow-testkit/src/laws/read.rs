@@ -8,7 +8,8 @@ use flow_core::{Bytes, Flow, FlowExt, Shutdown};
 use crate::case::Case;
 use crate::harness::{Harness, Link, Room};
 use crate::laws::shutdown::shut;
-use crate::moves::{EDGES, IN, feed_in, feed_out, push_up_to, tape_in, tape_out};
+use crate::laws::write_end::write_until_closed;
+use crate::moves::{EDGES, IN, MUCH, feed_in, feed_out, push, push_up_to, tape_in, tape_out};
 use crate::peer::Peer;
 
 /// Bytes arrive once and in order, none lost, repeated or foreign.
@@ -129,6 +130,29 @@ pub fn read_does_not_wait_for_more<H: Harness>(case: &Case<H>) {
             other => panic!("{other:?} came instead of bytes"),
         }
         case.read_up_to(&flow, &mut tape, feed.at());
+    }
+    // Nor is it a sign that nothing is left, however large it has become: all that there is room for is there before the flow looks,
+    // and nothing comes after it.
+    for parked in [false, true] {
+        let Link { flow, mut peer } = case.link();
+        let (mut feed, mut tape) = (feed_in(), tape_in());
+        let read = parked.then(|| case.park_read(&flow));
+        // Twice: from a buffer as it is at first, and as it has become.
+        for read in [read, None] {
+            push(&mut peer, &mut feed, MUCH);
+            case.settle();
+            drop(read);
+            while tape.at() < feed.at() {
+                // A peer that is a flow goes on with what it has taken.
+                match case
+                    .step("a read", flow.read())
+                    .finish_while(|| peer.send(&[]) > 0)
+                {
+                    Ok(Some(chunk)) => tape.check(&chunk),
+                    other => panic!("{other:?} came instead of bytes"),
+                }
+            }
+        }
     }
 }
 
@@ -348,11 +372,19 @@ pub fn read_reset_eaten_by_write<H: Harness>(case: &Case<H>) {
 
 /// Where a peer's abrupt leave cannot lose bytes that it sent (`AF_UNIX`), it is `None`.
 pub fn read_clean_reset_is_end<H: Harness>(case: &Case<H>) {
-    for parked in [false, true] {
+    for (parked, unread, written) in [
+        (false, true, false),
+        (true, true, false),
+        (false, true, true),
+        (true, true, true),
+        (false, false, true),
+    ] {
         let Link { flow, mut peer } = case.link();
         let (mut feed, mut tape) = (feed_in(), tape_in());
         // Unread input is what makes the leave abrupt.
-        case.write(&flow, Bytes::from_static(b"unread"));
+        if unread {
+            case.write(&flow, Bytes::from_static(b"unread"));
+        }
         case.send(&mut peer, &mut feed, 1000);
         case.read_up_to(&flow, &mut tape, feed.at());
         let mut read = case.step("a read", flow.read());
@@ -360,6 +392,10 @@ pub fn read_clean_reset_is_end<H: Harness>(case: &Case<H>) {
             read.park();
         }
         peer.vanish();
+        if written {
+            // A write fails by it first, which is no news to a reader.
+            write_until_closed(case, &flow, false);
+        }
         match read.finish() {
             Ok(None) => {}
             other => panic!("a leave that lost nothing was read as {other:?}"),

@@ -13,6 +13,8 @@ use flow_core::Engine;
 use crate::fd::Wires;
 use crate::harness::{Harness, Need};
 
+#[cfg(feature = "broken")]
+pub(crate) use self::reactor::Which;
 pub use self::socket::{PlainError, Socket};
 
 /// A flow over a stream socket.

@@ -38,6 +38,11 @@ pub(super) fn all() -> Vec<Broken> {
             .narrower_than("KeptAlive"),
         flow::<KeptAliveOnceEnded>("drop_is_seen", "the end that the peer should see is asleep")
             .narrower_than("KeptAlive"),
+        over_socket::tcp::<DroppedWithInputInIt>(
+            "drop_sends_what_was_accepted",
+            "met a torn stream after",
+        )
+        .narrower_than("LeavesInput"),
         unix::<WritersWaitForARuntime>("drop_needs_no_runtime", "a large write is asleep")
             .narrower_than("WaitsForARuntime"),
         Broken::new::<UntiedByClosing, OverUntiedByClosing>(
@@ -257,5 +262,15 @@ impl Harness for JoinsBesideAHook {
             return Some(Ok(self.link(Room::Tight)));
         }
         Some(made)
+    }
+}
+
+/// A flow that is dropped closes its socket with input in it, which the kernel answers with a reset.
+#[derive(Default)]
+struct DroppedWithInputInIt;
+
+impl SocketFault for DroppedWithInputInIt {
+    fn abort(&self, socket: &Socket, _: bool) {
+        socket.release_at_once();
     }
 }

@@ -2,16 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::task::{Context, Poll};
 
 use flow_core::memory::MemoryError;
-use flow_core::{Bytes, Flow, ReadOp};
+use flow_core::{Bytes, Chunks, Flow, ReadOp, WriteError};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 use crate::broken::Broken;
 use crate::broken::over_memory::{FlowFault, Inside, ReadPoll, Waiting, flow};
 use crate::broken::over_socket::{self, SocketFault, tcp, unix};
-use crate::plain::{PlainError, Socket};
+use crate::plain::{PlainError, Socket, Which};
 
 pub(super) fn all() -> Vec<Broken> {
     vec![
@@ -51,6 +54,18 @@ pub(super) fn all() -> Vec<Broken> {
             .narrower_than("ErrorOnlyOnce"),
         unix::<ClearsOnSuccess>("read_end_after_last_byte", "a read is asleep")
             .narrower_than("ShortReadIsDrained"),
+        unix::<BrokenPipeIsNews>(
+            "read_clean_reset_is_end",
+            "a leave that lost nothing was read as Err",
+        )
+        .narrower_than("LeaveIsAReset"),
+        unix::<FullReadIsDrained>("read_does_not_wait_for_more", "a read is asleep")
+            .narrower_than("ClearsOnSuccess"),
+        unix::<ShortReadOfALargeBufferIsDrained>(
+            "fd_passed_descriptors_do_not_stall",
+            "a read is asleep",
+        )
+        .narrower_than("ShortReadIsDrained"),
         tcp::<ResetIsTheEndOfAParkedRead>("read_reset_is_reported", "a reset was read as Ok(None)")
             .narrower_than("ResetIsTheEnd"),
         flow::<EmptyChunkAfterACancel>("cancel_read_loses_nothing", "an empty chunk")
@@ -285,6 +300,99 @@ impl SocketFault for ClearsOnSuccess {
             socket.clear_read();
         }
         result
+    }
+}
+
+/// That nobody is there to write to is kept as a failure, for the reader too, who meets the end of what came.
+#[derive(Default)]
+struct BrokenPipeIsNews;
+
+impl SocketFault for BrokenPipeIsNews {
+    fn poll_send(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+        data: &mut Chunks,
+    ) -> Poll<Result<(), WriteError<PlainError>>> {
+        over_socket::send(socket, cx, data).map_err(|e| match e {
+            WriteError::Closed => WriteError::Transport(PlainError::Os(Errno::PIPE)),
+            other => other,
+        })
+    }
+}
+
+/// Receives into a buffer that grows once it was filled, as good flows do. How many bytes came, and how many had room.
+fn recv_growing(
+    room: &Cell<usize>,
+    socket: &Socket,
+    cx: &Context<'_>,
+) -> Poll<Result<(Bytes, usize), PlainError>> {
+    let had = room.get();
+    let mut buffer = vec![0; had];
+    let call = |fd: BorrowedFd<'_>| recv(fd, &mut buffer, RecvFlags::DONTWAIT);
+    let (_, count) = std::task::ready!(socket.poll_io(Which::Read, cx, call))?;
+    if count == had {
+        room.set(LARGE);
+    }
+    buffer.truncate(count);
+    Poll::Ready(Ok((buffer.into(), had)))
+}
+
+/// How large a buffer is at first, and how large it becomes.
+const SMALL: usize = 16 * 1024;
+const LARGE: usize = 64 * 1024;
+
+/// A read that fills its buffer, once that has become large, has emptied the socket.
+struct FullReadIsDrained {
+    room: Cell<usize>,
+}
+
+impl Default for FullReadIsDrained {
+    fn default() -> Self {
+        let room = Cell::new(SMALL);
+        Self { room }
+    }
+}
+
+impl SocketFault for FullReadIsDrained {
+    fn poll_recv(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
+        recv_growing(&self.room, socket, cx).map_ok(|(chunk, had)| {
+            if chunk.len() == had && had == LARGE {
+                socket.clear_read();
+            }
+            (!chunk.is_empty()).then_some(chunk)
+        })
+    }
+}
+
+/// A read that does not fill its buffer has emptied the socket, once the buffer has become large.
+struct ShortReadOfALargeBufferIsDrained {
+    room: Cell<usize>,
+}
+
+impl Default for ShortReadOfALargeBufferIsDrained {
+    fn default() -> Self {
+        let room = Cell::new(SMALL);
+        Self { room }
+    }
+}
+
+impl SocketFault for ShortReadOfALargeBufferIsDrained {
+    fn poll_recv(
+        &self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, PlainError>> {
+        recv_growing(&self.room, socket, cx).map_ok(|(chunk, had)| {
+            if !chunk.is_empty() && chunk.len() < had && had == LARGE {
+                socket.clear_read();
+            }
+            (!chunk.is_empty()).then_some(chunk)
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use flow_core::{Bytes, Chunks};
 use super::kinds::{Kind, Output};
 use super::law::{Law, unless};
 use super::lies::Lie;
-use super::steps::{closed, finish, gather, joined, park, same, stuck, to_the_end, until};
+use super::steps::{closed, finish, gather, joined, park, same, stuck, to_the_end, until, woken};
 use crate::support::backend::FlowExt as _;
 use crate::support::{Count, pattern, poll, run};
 
@@ -29,6 +29,17 @@ pub(crate) const LAWS: &[Law] = &[
         broken: &[
             (Lie::ForgetsHalf, "pipe-writer"),
             (Lie::ForgetsHalf, "file-append"),
+        ],
+    },
+    Law {
+        name: "write_goes_on_with_room",
+        promise: "A write that has used all the room up, be it by a thread of the pool, goes on once somebody receives, and arrives whole.",
+        not_for: |kind| unless(kind.waits_to_write(), "a write waits for nobody"),
+        run: goes_on_with_room,
+        broken: &[
+            (Lie::Deaf, "unix"),
+            (Lie::Deaf, "pty-master"),
+            (Lie::ForgetsHalf, "two-fifos"),
         ],
     },
     Law {
@@ -131,6 +142,22 @@ fn output_arrives(kind: &Kind) {
         finish(&mut flow.write_chunks(chunks)).await.unwrap();
         finish(&mut flow.flush()).await.unwrap();
         let receiving = receiving.unwrap_or_else(|| far.receiving(sent.len()));
+        same(&joined("all has come", receiving).await, &sent);
+    });
+}
+
+fn goes_on_with_room(kind: &Kind) {
+    run(async {
+        let (flow, far) = kind.link();
+        let (mut write, mut writer, sent) = stuck(kind, &flow);
+        if kind.name.starts_with("pty-master") {
+            // The pool's thread has found no more room.
+            woken(&writer).await;
+            writer = park(&mut write);
+        }
+        let receiving = far.receiving(sent.len());
+        woken(&writer).await;
+        finish(&mut write).await.unwrap();
         same(&joined("all has come", receiving).await, &sent);
     });
 }

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::kinds::{Kind, Output, TheirEnd};
+use super::kinds::{Input, Kind, Output, TheirEnd};
 use super::law::{Law, unless};
 use super::lies::Lie;
 use super::steps::{closed, finish, gather, joined, park, same, stuck, until, woken};
@@ -41,10 +41,10 @@ pub(crate) const LAWS: &[Law] = &[
     },
     Law {
         name: "errors_keep_their_identity",
-        promise: "No room on the device is said as what it is, each time; close says it too.",
+        promise: "No room on the device is said as what it is, each time, and close says it too; so is what cannot be read, which is no end.",
         not_for: |kind| {
             unless(
-                kind.output == Output::Refused,
+                kind.output == Output::Refused || kind.input == Input::Refused,
                 "no error of its own can be provoked",
             )
         },
@@ -52,6 +52,7 @@ pub(crate) const LAWS: &[Law] = &[
         broken: &[
             (Lie::ErrorsAreClosed, "dev-full"),
             (Lie::CloseSaysOk, "dev-full"),
+            (Lie::ErrorsAreTheEnd, "file-unreadable"),
         ],
     },
 ];
@@ -119,6 +120,14 @@ fn abort_ends_close(kind: &Kind) {
 fn errors(kind: &Kind) {
     run(async {
         let (flow, _far) = kind.link();
+        if kind.input == Input::Refused {
+            for _ in 0..3 {
+                let read = finish(&mut flow.read()).await;
+                let errno = read.expect_err("there is nothing to read").raw_os_error();
+                assert_eq!(errno, Some(Errno::IO.raw_os_error()));
+            }
+            return;
+        }
         let no_room = |result| match result {
             Err(WriteError::Transport(e)) => {
                 let e: crate::support::backend::Error = e;

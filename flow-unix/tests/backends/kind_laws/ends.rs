@@ -80,6 +80,21 @@ pub(crate) const LAWS: &[Law] = &[
         ],
     },
     Law {
+        name: "abort_is_seen_past_a_duplicate",
+        promise: "An abort ends a socket for the far end although somebody else holds the open file.",
+        not_for: |kind| {
+            unless(
+                kind.has_socket(),
+                "it ends when the last who holds it closes it",
+            )
+        },
+        run: abort_past_a_duplicate,
+        broken: &[
+            (Lie::AbortDoesNothing, "tcp"),
+            (Lie::AbortDoesNothing, "socket-and-file"),
+        ],
+    },
+    Law {
         name: "drop_is_seen",
         promise: "The far end sees that the flow was dropped, also with calls under way.",
         not_for: |kind| unless(kind.has_far_end(), "nobody is there"),
@@ -257,6 +272,17 @@ fn abort_is_seen(kind: &Kind) {
         seen(&far).await;
         closed(finish(&mut flow.write("more")).await);
         closed(finish(&mut flow.close()).await);
+    });
+}
+
+fn abort_past_a_duplicate(kind: &Kind) {
+    run(async {
+        let (near, far) = (kind.make)();
+        let _kept = near.dups();
+        let flow = near.connect();
+        assert!(!far.sees_the_end());
+        flow.abort();
+        seen(&far).await;
     });
 }
 

@@ -33,7 +33,7 @@ pub(crate) const LAWS: &[Law] = &[
     },
     Law {
         name: "given_back_as_it_came",
-        promise: "A flow is taken apart into descriptors of the same files, with their flags, and nobody sees an end.",
+        promise: "A flow is taken apart into as many descriptors as it has, of the same files, with their flags, and nobody sees an end.",
         not_for: |_| None,
         run: given_back,
         broken: &[
@@ -174,6 +174,12 @@ fn given_back(kind: &Kind) {
         drop(dups);
         let is_pair = matches!(near, Near::Two(..));
         let flow = near.connect().into_inner();
+        // Into another number of descriptors than it has is refused, and changes nothing.
+        let flow = match is_pair {
+            true => flow.into_fd().map(drop),
+            false => flow.into_fds().map(drop),
+        };
+        let flow = flow.expect_err("descriptors of another number");
         let back = match is_pair {
             true => flow.into_fds().map(|(read, write)| vec![read, write]),
             false => flow.into_fd().map(|fd| vec![fd]),

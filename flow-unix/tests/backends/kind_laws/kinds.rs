@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, memfd_create, mkfifoat, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
 use super::far::Far;
 use super::lies::Subject;
@@ -33,6 +33,8 @@ pub(crate) enum Input {
     Stored,
     /// A device makes it, or says that there is none.
     Made,
+    /// A read fails, each time.
+    Refused,
 }
 
 /// Where what is written goes.
@@ -145,6 +147,14 @@ impl Kind {
         self.our_end != OurEnd::Unsupported
     }
 
+    /// Whether a direction is a socket's, which can be ended while others hold the open file.
+    pub(crate) fn has_socket(&self) -> bool {
+        matches!(
+            self.name,
+            "unix" | "tcp" | "socket-and-file" | "file-and-socket"
+        )
+    }
+
     /// More than any buffer between the two ends takes. (Terminals take little at a time, and take long.)
     pub(crate) fn much(&self) -> usize {
         match self.output {
@@ -179,6 +189,7 @@ kinds! {
     "fifo-both" fifo_both, Live, Itself, Unsupported, None;
     "pty-slave" || slave(OFlags::empty()), Live, Live, Unsupported, Gone;
     "pty-slave-nonblocking" || slave(OFlags::NONBLOCK), Live, Live, Unsupported, Gone;
+    "pty-slave-without-minimum" slave_without_minimum, Live, Live, Unsupported, Gone;
     "pty-master" || master(OFlags::empty()), Live, Live, Unsupported, Gone;
     "pty-master-nonblocking" || master(OFlags::NONBLOCK), Live, Live, Unsupported, Gone;
     "dev-null" || device("/dev/null"), Made, Swallowed, Done, Stored;
@@ -186,6 +197,7 @@ kinds! {
     "dev-full" || device("/dev/full"), Made, Refused, Done, None;
     "dev-urandom" || device("/dev/urandom"), Made, Swallowed, Done, None;
     "file-read" || file(OFlags::RDONLY), Stored, Nowhere, None, Stored;
+    "file-unreadable" unreadable, Refused, Nowhere, None, None;
     "file-write" || file(OFlags::WRONLY), Nothing, Stored, Done, None;
     "file-append" || file(OFlags::WRONLY.union(OFlags::APPEND)), Nothing, Stored, Done, None;
     "file-read-write" || file(OFlags::RDWR), Stored, Stored, Done, Stored;
@@ -308,6 +320,15 @@ fn slave(flags: OFlags) -> (Near, Far) {
     (Near::One(slave), Far::one(master))
 }
 
+/// Read without waiting it gives nothing, which is not the end.
+fn slave_without_minimum() -> (Near, Far) {
+    let (master, slave) = pty(OFlags::empty(), OFlags::empty());
+    let mut modes = tcgetattr(&slave).unwrap();
+    modes.special_codes[SpecialCodeIndex::VMIN] = 0;
+    tcsetattr(&slave, OptionalActions::Now, &modes).unwrap();
+    (Near::One(slave), Far::one(master))
+}
+
 fn master(flags: OFlags) -> (Near, Far) {
     let (master, slave) = pty(flags, OFlags::empty());
     (Near::One(master), Far::one(slave))
@@ -332,6 +353,12 @@ fn file(flags: OFlags) -> (Near, Far) {
         Near::One(near),
         far.behind(if appends { BEFORE.len() } else { 0 }),
     )
+}
+
+/// This process's memory, of which nothing is at the beginning.
+fn unreadable() -> (Near, Far) {
+    let file = File::open("/proc/self/mem").unwrap();
+    (Near::One(file.into()), Far::two(None, None))
 }
 
 fn appended(path: &std::path::Path) -> File {

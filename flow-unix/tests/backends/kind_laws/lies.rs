@@ -58,8 +58,12 @@ lies! {
     CloseIsNeverDone,
     /// Every error is that the flow is closed.
     ErrorsAreClosed,
+    /// What cannot be read is at its end.
+    ErrorsAreTheEnd,
     /// There are bytes instead of an end.
     ReadsNothing,
+    /// A chunk is all that there was, so the next read waits for an event.
+    WaitsBehindChunks,
     /// Writes once more with a call that raises SIGPIPE.
     RaisesSigpipe,
     AbortDoesNothing,
@@ -166,6 +170,9 @@ impl Flow for Subject {
         cx: &mut Context<'_>,
         op: &mut ReadOp,
     ) -> Poll<Result<Option<Bytes>, Error>> {
+        if self.lie == Some(Lie::WaitsBehindChunks) && self.chunks.get() > 0 {
+            return Poll::Pending;
+        }
         let polled = self.inner.poll_read(&mut self.context(cx), op);
         if let Poll::Ready(Ok(Some(_))) = polled {
             self.chunks.set(self.chunks.get() + 1);
@@ -184,6 +191,7 @@ impl Flow for Subject {
             (Some(Lie::EndIsNotFinal), Poll::Ready(Ok(None))) if self.ended.replace(true) => {
                 Poll::Pending
             }
+            (Some(Lie::ErrorsAreTheEnd), Poll::Ready(Err(_))) => Poll::Ready(Ok(None)),
             (Some(Lie::ReadsNothing), Poll::Ready(Ok(None))) => {
                 Poll::Ready(Ok(Some(Bytes::from_static(b"?"))))
             }

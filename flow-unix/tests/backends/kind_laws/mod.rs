@@ -6,6 +6,7 @@
 mod bytes;
 mod cases;
 mod closing;
+mod cut;
 mod elsewhere;
 mod ends;
 mod far;
@@ -40,6 +41,7 @@ pub(crate) fn laws() -> impl Iterator<Item = &'static Law> {
         shared::LAWS,
         held::LAWS,
         process::LAWS,
+        cut::LAWS,
     ]
     .into_iter()
     .flatten()

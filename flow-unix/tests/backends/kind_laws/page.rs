@@ -63,6 +63,7 @@ fn input(kind: &Kind) -> &'static str {
         Input::Live => "what is sent",
         Input::Stored => "what is stored, by the pool",
         Input::Made => "what the device makes, at once",
+        Input::Refused => "`EIO`",
     }
 }
 
