@@ -17,7 +17,7 @@ use crate::recv::{Estimate, Got};
 use crate::source::Source;
 use crate::{Attempt, Direction, Error, Readiness, splice};
 
-/// The state of receiving of an [`FdTransport`].
+/// The state of receiving of an [`FdTransport`](crate::FdTransport).
 pub struct Rx<R: Readiness> {
     /// None if there is nothing to read from: that is the end.
     source: Option<Arc<Source<R>>>,

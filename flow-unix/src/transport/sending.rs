@@ -20,7 +20,7 @@ use crate::send::Put;
 use crate::source::Source;
 use crate::{Attempt, Direction, Error, Readiness, send, way};
 
-/// The state of sending of an [`FdTransport`].
+/// The state of sending of an [`FdTransport`](crate::FdTransport).
 pub struct Tx<R: Readiness> {
     /// None if there is nothing to write to, or no longer.
     source: Option<Arc<Source<R>>>,
