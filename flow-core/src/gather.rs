@@ -41,8 +41,10 @@ impl Gathered {
                 self.short = Some(buffer);
                 return;
             };
-            let room = first.len() + buffer.len().saturating_mul(others.saturating_add(1));
-            self.copied.reserve_exact(room.min(MOST));
+            // An iterator may say anything of itself.
+            let behind = buffer.len().saturating_mul(others.saturating_add(1));
+            self.copied
+                .reserve_exact(behind.saturating_add(first.len()).min(MOST));
             self.copied.extend_from_slice(&first);
         } else if self.copied.len() + buffer.len() > MOST {
             self.end_run();
@@ -118,6 +120,26 @@ mod tests {
             let all = (0..buffers.iter().sum()).map(|i: usize| i as u8);
             assert!(bytes.into_iter().eq(all), "{buffers:?}");
         }
+    }
+
+    #[test]
+    fn what_an_iterator_says_of_itself_need_not_be_true() {
+        struct Two(u8);
+
+        impl Iterator for Two {
+            type Item = Vec<u8>;
+
+            fn next(&mut self) -> Option<Vec<u8>> {
+                self.0 += 1;
+                (self.0 <= 2).then(|| vec![self.0; 3])
+            }
+
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                (usize::MAX, None)
+            }
+        }
+
+        assert_eq!(gather(Two(0)).first(), [1, 1, 1, 2, 2, 2]);
     }
 
     #[test]

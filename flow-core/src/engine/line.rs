@@ -229,7 +229,8 @@ impl Line {
         served.into_iter().for_each(section::wake);
     }
 
-    /// The same of the one whom the transport has just answered with something else than pending: disarms the line as well.
+    /// Takes `key` out of the line and disarms it, because the transport has just answered that one with something else than pending. Whoever is
+    /// next is woken.
     #[inline(always)]
     pub(super) fn leave_asked(&self, key: Key) -> bool {
         let (gone, next) = {
