@@ -50,7 +50,7 @@ impl Readiness for AsyncStdReadiness {
                 match attempt() {
                     Attempt::WouldBlock => {}
                     Attempt::Maybe(result) => return Poll::Ready(Ok(result)),
-                    Attempt::Drained(result) => {
+                    Attempt::Short(result) | Attempt::Drained(result) => {
                         self.drained.store(reads, Ordering::Relaxed);
                         return Poll::Ready(Ok(result));
                     }

@@ -99,6 +99,9 @@ fn wrapped(flow: TokioFlow) -> Wrapped {
 
 makers! {
     FlowTokio on TokioCurrent: FlowLink<TokioFlow> = |wire, _room| both(tokio_flows(wire), FlowLink);
+    FlowTokioConnected on TokioCurrent: FlowLink<TokioFlow> = |_wire, _room| {
+        both(UnixStream::pair().expect("a pair"), |s| FlowLink(flow_tokio::connect(s).expect("a flow")))
+    };
     FlowTokioMulti on TokioMulti: FlowLink<TokioFlow> = |wire, _room| both(tokio_flows(wire), FlowLink);
     FlowAsyncStd on AsyncStd: FlowLink<AsyncStdFlow> = |wire, _room| both(async_std_flows(wire), FlowLink);
     FlowSmol on Smol: FlowLink<AsyncStdFlow> = |wire, _room| both(async_std_flows(wire), FlowLink);

@@ -23,6 +23,7 @@ macro_rules! subjects {
 
 subjects! {
     FlowTokio "flow-tokio" "a flow on tokio, of one thread",
+    FlowTokioConnected "flow-tokio-connected" "the same over sockets that it was given, so that others may have them too",
     FlowTokioCopied "flow-tokio-copied" "a proxy of two flows on tokio that is told to go through memory",
     FlowTokioMulti "flow-tokio-mt" "a flow on tokio, of as many threads as processors",
     FlowAsyncStd "flow-async-std" "a flow on async-std's executor",
@@ -72,6 +73,9 @@ impl Subject {
         }
         let done = match self {
             Self::FlowTokio => any::<maker::FlowTokio>(workload, count),
+            Self::FlowTokioConnected if !tcp => {
+                streams::<maker::FlowTokioConnected>(workload, count)
+            }
             Self::FlowTokioMulti => sockets::<maker::FlowTokioMulti>(workload, count),
             Self::FlowAsyncStd => sockets::<maker::FlowAsyncStd>(workload, count),
             Self::FlowSmol => any::<maker::FlowSmol>(workload, count),
@@ -99,7 +103,10 @@ impl Subject {
             Self::AsyncIoReused => sockets::<maker::AsyncIo<true, false>>(workload, count),
             Self::Epoll => epoll(workload, count),
             Self::Direct => direct(workload, count),
-            Self::FlowTokioCopied | Self::TokioCopy8k | Self::TokioExact => None,
+            Self::FlowTokioConnected
+            | Self::FlowTokioCopied
+            | Self::TokioCopy8k
+            | Self::TokioExact => None,
         };
         let done = match (workload, self) {
             (Workload::Proxy, Self::FlowTokio) => Some(proxy(Copying::Flows, count)),

@@ -72,7 +72,7 @@ impl Readiness for TokioReadiness {
             match attempted {
                 Attempt::WouldBlock => event.clear_ready(),
                 Attempt::Maybe(result) => return Poll::Ready(Ok(result)),
-                Attempt::Drained(result) => {
+                Attempt::Short(result) | Attempt::Drained(result) => {
                     event.clear_ready();
                     return Poll::Ready(Ok(result));
                 }
@@ -94,7 +94,7 @@ impl TokioReadiness {
     #[inline(always)]
     fn attempt_to_read<T>(&self, attempt: &mut impl FnMut() -> Attempt<T>) -> Attempt<T> {
         match attempt() {
-            Attempt::Drained(result) if self.is_urgent() => Attempt::Maybe(result),
+            Attempt::Short(result) if self.is_urgent() => Attempt::Maybe(result),
             Attempt::WouldBlock => self.attempt_after_urgent(attempt),
             attempted => attempted,
         }
@@ -123,7 +123,7 @@ impl TokioReadiness {
         });
         drop(cleared);
         match attempted {
-            Attempt::Drained(result) => Attempt::Maybe(result),
+            Attempt::Short(result) | Attempt::Drained(result) => Attempt::Maybe(result),
             attempted => attempted,
         }
     }
@@ -132,7 +132,7 @@ impl TokioReadiness {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn attempt_to_read<T>(&self, attempt: &mut impl FnMut() -> Attempt<T>) -> Attempt<T> {
         match attempt() {
-            Attempt::Drained(result) => Attempt::Maybe(result),
+            Attempt::Short(result) => Attempt::Maybe(result),
             attempted => attempted,
         }
     }

@@ -19,6 +19,7 @@ mod pair_error;
 mod passing;
 mod pipe;
 mod pool;
+mod privacy;
 mod quiet;
 mod readiness;
 mod recv;

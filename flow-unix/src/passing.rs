@@ -68,7 +68,7 @@ impl Passing {
         lock(&self.queues.get_or_init(Box::default).received)
     }
 
-    fn add(&self, data: &Bytes, fds: Vec<OwnedFd>) {
+    pub(crate) fn add(&self, data: &Bytes, fds: Vec<OwnedFd>) {
         self.sending().push((address(data), fds));
         self.any.store(true, Ordering::Release);
     }
@@ -195,7 +195,7 @@ pub fn write_with_fds<R: Readiness>(
     let data = Bytes::copy_from_slice(&data);
     let at = address(&data);
     if refused.is_none() && !fds.is_empty() {
-        flow.transport().passing().add(&data, fds);
+        flow.transport().pass(&data, fds);
     }
     WriteWithFds {
         flow,

@@ -50,10 +50,10 @@ pub trait Readiness: Sized {
     /// Pending means that `cx` is woken when the descriptor may have become ready. One waker is kept for each direction: the latest.
     /// Attempts are repeatable and never block.
     ///
-    /// An attempt that [would block](Attempt::WouldBlock) asks for the next event. After one that [drained](Attempt::Drained) the descriptor the next call
-    /// *may* wait for an event without another attempt; a runtime that does so must not count an event that came after the attempt had begun as
-    /// spent by it, nor believe it where the event said that the descriptor is hung up or holds urgent data (see [`Interest`]). To treat it like
-    /// [`Attempt::Maybe`] is always right.
+    /// An attempt that [would block](Attempt::WouldBlock) asks for the next event. After one that [drained](Attempt::Drained) the descriptor, or that was
+    /// [short](Attempt::Short) although no urgent data was reported (see [`Interest`]), the next call *may* wait for an event without another attempt. A
+    /// runtime that does so must not count an event that came after the attempt had begun as spent by it, nor ever one that said that the
+    /// descriptor is hung up. To treat either like [`Attempt::Maybe`] is always right.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ pub enum Interest {
     /// Readable and writable, and whether urgent data is there.
     ///
     /// Urgent data cuts a read short with more behind it, so that a short read does not show that nothing is left. A runtime that
-    /// has no use for [`Attempt::Drained`] need not ask for it.
+    /// has no use for [`Attempt::Short`] need not ask for it.
     Both,
 }
 
@@ -104,6 +104,8 @@ pub enum Attempt<T> {
     WouldBlock,
     /// It got through, and the next one may or may not.
     Maybe(T),
-    /// It got through with less than it had asked for, so that the next one would block.
+    /// It got through with less than it had asked for, so that the next one would block, unless urgent data cut it short.
+    Short(T),
+    /// It got through, and the next one would block.
     Drained(T),
 }

@@ -1,7 +1,6 @@
 //! Receiving: how much to ask for, where to put it, and what an answer says about the next one.
 
 use std::mem;
-use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
 use rustix::io::Errno;
@@ -9,8 +8,9 @@ use rustix::io::Errno;
 use crate::error::Doing;
 use crate::kind::Kind;
 use crate::passing::Passing;
-use crate::way::{Nothing, Refusal, Way};
-use crate::{Attempt, Error, recvmsg, scratch};
+use crate::source::Source;
+use crate::way::{Nothing, Refusal};
+use crate::{Attempt, Error, Readiness, recvmsg, scratch};
 
 /// The largest chunk.
 const LARGEST: usize = 256 * 1024;
@@ -50,29 +50,28 @@ impl Estimate {
     }
 
     /// One attempt to receive, with room to spare if the estimate is right.
-    pub(crate) fn attempt(
+    pub(crate) fn attempt<R: Readiness>(
         &mut self,
-        fd: BorrowedFd<'_>,
-        kind: Kind,
-        way: Way,
+        source: &Source<R>,
         passing: &Passing,
     ) -> Attempt<Result<Got, Error>> {
+        let (fd, kind) = (source.fd(), source.kind());
         let limit = passing.limit();
         let mut perhaps = false;
         loop {
             let received = match self.buffer as usize {
-                _ if limit > 0 => receive_with_fds(fd, passing, limit),
-                0 => receive_short(fd, kind, way),
-                room => receive_long(fd, kind, way, room),
+                _ if limit > 0 => receive_with_fds(source, passing, limit),
+                0 => receive_short(source),
+                room => receive_long(source, room),
             };
             match received {
                 Ok(received) if !received.chunk.is_empty() => {
                     self.learn(received.chunk.len(), received.room);
                     let chunk = Ok(Got::Chunk(Some(received.chunk)));
-                    return if received.drained {
-                        Attempt::Drained(chunk)
-                    } else {
-                        Attempt::Maybe(chunk)
+                    return match received.left {
+                        Left::Perhaps => Attempt::Maybe(chunk),
+                        Left::Urgent => Attempt::Short(chunk),
+                        Left::Nothing => Attempt::Drained(chunk),
                     };
                 }
                 Ok(_) if kind.is_socket() || perhaps => {
@@ -135,54 +134,84 @@ struct Received {
     chunk: Bytes,
     /// How much was asked for.
     room: usize,
-    /// Less came than was asked for, and nothing else explains it than that no more is there.
-    drained: bool,
+    left: Left,
 }
 
-fn receive_short(fd: BorrowedFd<'_>, kind: Kind, way: Way) -> Result<Received, Refusal> {
+/// What may be left.
+#[derive(Clone, Copy)]
+enum Left {
+    Perhaps,
+    /// Less came than was asked for: nothing, unless urgent data has cut it short.
+    Urgent,
+    /// Less came than was asked for, and nothing explains it but that no more is there.
+    Nothing,
+}
+
+impl Left {
+    /// After a call that was made `while_private` or not; `whole` says that nothing it can tell of has cut it short, `full` that it had no room for more.
+    #[inline]
+    fn after<R>(source: &Source<R>, while_private: bool, whole: bool, full: bool) -> Self
+    where
+        R: Readiness,
+    {
+        if full || !whole || !source.kind().short_read_drains() {
+            Self::Perhaps
+        } else if !while_private {
+            Self::Urgent
+        } else if source.is_private() {
+            Self::Nothing
+        } else {
+            // It may have ended before the call, and a descriptor that came since have cut this short.
+            Self::Perhaps
+        }
+    }
+}
+
+/// Whether descriptors may cut a receive short: it stops behind a byte that one was passed with, and only recvmsg(2) tells.
+fn may_be_cut<R: Readiness>(source: &Source<R>, private: bool) -> bool {
+    source.kind() == Kind::Unix && !private
+}
+
+fn receive_short<R: Readiness>(source: &Source<R>) -> Result<Received, Refusal> {
+    let private = source.is_private();
     scratch::with(|scratch| {
         let buffer = &mut scratch.buffer[..];
-        let (len, whole) = match kind {
-            // A receive stops behind a byte that a descriptor was passed with.
-            Kind::Unix => recvmsg::into_slice(fd, buffer)?,
-            _ => (way.read(fd, buffer)?, true),
+        let (len, whole) = if may_be_cut(source, private) {
+            recvmsg::into_slice(source.fd(), buffer)?
+        } else {
+            (source.way().read(source.fd(), buffer)?, true)
         };
         Ok(Received {
             chunk: scratch.carve(len),
             room: scratch::LEN,
-            drained: 0 < len && len < scratch::LEN && whole && kind.short_read_drains(),
+            left: Left::after(source, private, whole, len == scratch::LEN),
         })
     })
 }
 
-fn receive_with_fds(
-    fd: BorrowedFd<'_>,
+fn receive_with_fds<R: Readiness>(
+    source: &Source<R>,
     passing: &Passing,
     limit: usize,
 ) -> Result<Received, Refusal> {
     scratch::with(|scratch| {
-        let (len, whole) = passing.receive(fd, &mut scratch.buffer, limit)?;
+        let (len, whole) = passing.receive(source.fd(), &mut scratch.buffer, limit)?;
         Ok(Received {
             chunk: scratch.carve(len),
             room: scratch::LEN,
-            drained: 0 < len && len < scratch::LEN && whole,
+            left: Left::after(source, false, whole, len == scratch::LEN),
         })
     })
 }
 
-fn receive_long(
-    fd: BorrowedFd<'_>,
-    kind: Kind,
-    way: Way,
-    room: usize,
-) -> Result<Received, Refusal> {
-    let (buffer, whole) = match kind {
-        Kind::Unix => {
-            let mut buffer = Vec::with_capacity(room);
-            let (_, whole) = recvmsg::append(fd, &mut buffer)?;
-            (buffer, whole)
-        }
-        _ => (way.read_new(fd, room)?, true),
+fn receive_long<R: Readiness>(source: &Source<R>, room: usize) -> Result<Received, Refusal> {
+    let private = source.is_private();
+    let (buffer, whole) = if may_be_cut(source, private) {
+        let mut buffer = Vec::with_capacity(room);
+        let (_, whole) = recvmsg::append(source.fd(), &mut buffer)?;
+        (buffer, whole)
+    } else {
+        (source.way().read_new(source.fd(), room)?, true)
     };
     let len = buffer.len();
     Ok(Received {
@@ -192,6 +221,6 @@ fn receive_long(
             Bytes::copy_from_slice(&buffer)
         },
         room,
-        drained: 0 < len && len < room && whole && kind.short_read_drains(),
+        left: Left::after(source, private, whole, len == room),
     })
 }

@@ -14,6 +14,7 @@ pub(crate) use self::flags::{accept, stream};
 use crate::error::Doing;
 use crate::kind::Kind;
 use crate::opened::Opened;
+use crate::privacy::Privacy;
 use crate::source::Source;
 use crate::{Error, FdEngine, FdTransport, Readiness};
 
@@ -25,12 +26,14 @@ use crate::{Error, FdEngine, FdTransport, Readiness};
 pub fn socketpair<R: Readiness>() -> Result<(FdEngine<R>, FdEngine<R>), Error> {
     let (a, b) = pair().map_err(|errno| Error::os(Doing::Pair, errno))?;
     let runtime = R::runtime()?;
-    let flow = |fd| {
+    let flow = |fd, privacy| {
         let opened = Opened::socket(fd, Kind::Unix);
         let source = Source::register(&runtime, opened).map_err(|(e, _)| e)?;
+        let source = source.private(privacy);
         Ok::<_, Error>(FdTransport::of_socket(runtime.clone(), source))
     };
-    Ok((flow(a)?, flow(b)?))
+    let (of_a, of_b) = Privacy::of_pair();
+    Ok((flow(a, of_a)?, flow(b, of_b)?))
 }
 
 /// The same, both tied to a switch.

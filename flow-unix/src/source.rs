@@ -12,6 +12,7 @@ use rustix::net::{Shutdown, shutdown};
 use crate::delivered::Receipts;
 use crate::kind::Kind;
 use crate::opened::Opened;
+use crate::privacy::Privacy;
 use crate::stdio::Standard;
 use crate::way::Way;
 use crate::{Attempt, Direction, Error, Interest, Readiness, release};
@@ -23,6 +24,7 @@ pub(crate) struct Source<R> {
     fd: Arc<OwnedFd>,
     kind: Kind,
     way: Way,
+    privacy: Privacy,
     receipts: Receipts,
     /// The flags to give the descriptor back with, where the open file is our own.
     flags: Option<OFlags>,
@@ -48,6 +50,7 @@ impl<R: Readiness> Source<R> {
             fd,
             kind,
             way,
+            privacy: Privacy::none(),
             receipts: Receipts::default(),
             flags: None,
             standard: None,
@@ -87,6 +90,12 @@ impl<R: Readiness> Source<R> {
     /// The same, standing for one of the process's own.
     pub(crate) fn standing_for(mut self, standard: Standard) -> Self {
         self.standard = Some(standard);
+        self
+    }
+
+    /// The same, one end of a pair.
+    pub(crate) fn private(mut self, privacy: Privacy) -> Self {
+        self.privacy = privacy;
         self
     }
 
@@ -136,8 +145,19 @@ impl<R: Readiness> Source<R> {
         self.busy.load(Ordering::Relaxed)
     }
 
+    /// Whether nobody else has had the descriptor or the peer's.
+    pub(crate) fn is_private(&self) -> bool {
+        self.privacy.is_kept()
+    }
+
+    /// Descriptors are to be passed, or somebody else is to have this one.
+    pub(crate) fn end_privacy(&self) {
+        self.privacy.end();
+    }
+
     /// Lends the descriptor out.
     pub(crate) fn lend<T>(&self, work: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+        self.end_privacy();
         // Before and after, because the flow may be reading meanwhile.
         self.lent.store(true, Ordering::Relaxed);
         let result = work(self.fd());
@@ -156,7 +176,11 @@ impl<R: Readiness> Source<R> {
             self.lent.store(true, Ordering::Relaxed);
         }
         match attempted {
-            Attempt::Drained(result) if self.lent.load(Ordering::Relaxed) => Attempt::Maybe(result),
+            Attempt::Short(result) | Attempt::Drained(result)
+                if self.lent.load(Ordering::Relaxed) =>
+            {
+                Attempt::Maybe(result)
+            }
             attempted => attempted,
         }
     }
@@ -173,7 +197,9 @@ impl<R: Readiness> Source<R> {
         if (first && R::WAITS_FIRST) || self.io.is_none() {
             match attempt() {
                 Attempt::WouldBlock => {}
-                Attempt::Maybe(result) | Attempt::Drained(result) => return Poll::Ready(result),
+                Attempt::Maybe(result) | Attempt::Short(result) | Attempt::Drained(result) => {
+                    return Poll::Ready(result);
+                }
             }
         }
         let Some(io) = &self.io else {
@@ -205,6 +231,7 @@ impl<R: Readiness> Source<R> {
 
     /// The descriptor as it is to be given back, which is not to be ended when this is dropped.
     pub(crate) fn keep(&self) -> Arc<OwnedFd> {
+        self.end_privacy();
         self.silent.store(true, Ordering::Relaxed);
         if let Some(flags) = self.flags {
             _ = fcntl_setfl(&self.fd, flags);

@@ -136,6 +136,14 @@ impl<R: Readiness> FdTransport<R> {
         self.ends().write.as_ref().map(|source| source.kind())
     }
 
+    /// Has `fds` go with the first byte of `data`.
+    pub(crate) fn pass(&self, data: &Bytes, fds: Vec<OwnedFd>) {
+        if let Some(source) = &self.ends().write {
+            source.end_privacy();
+        }
+        self.passing.add(data, fds);
+    }
+
     pub(crate) fn passing(&self) -> &Passing {
         &self.passing
     }

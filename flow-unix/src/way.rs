@@ -68,9 +68,21 @@ pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT;
 
 impl Way {
     /// Reads into `buffer`. 0 is whatever the descriptor means by it.
+    #[inline]
     pub(crate) fn read(self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Refusal> {
         match self {
-            Self::Socket => Ok(retry_on_intr(|| recv(fd, &mut *buffer, RecvFlags::DONTWAIT))?.0),
+            Self::Socket => receive(fd, buffer),
+            _ => self.read_what_is_no_socket(fd, buffer),
+        }
+    }
+
+    fn read_what_is_no_socket(
+        self,
+        fd: BorrowedFd<'_>,
+        buffer: &mut [u8],
+    ) -> Result<usize, Refusal> {
+        match self {
+            Self::Socket => receive(fd, buffer),
             Self::NoWait => match nowait::read(fd, buffer) {
                 Err(Errno::OPNOTSUPP) => Err(by_pool(fd, PollFlags::IN)),
                 result => Ok(result?),
@@ -146,6 +158,11 @@ impl Way {
             Ok(())
         }
     }
+}
+
+#[inline]
+fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Refusal> {
+    Ok(retry_on_intr(|| recv(fd, &mut *buffer, RecvFlags::DONTWAIT))?.0)
 }
 
 pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Errno> {

@@ -1,16 +1,17 @@
-//! What an attempt says about the next one: `Drained` saves a system call, and said wrongly it stalls a runtime that believes it.
+//! What an attempt says about the next one: `Short` and `Drained` save a system call, and said wrongly they stall a runtime that believes them.
 
 mod support;
 
+use std::any::Any;
 use std::io::{IoSlice, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use flow_core::{Chunks, FlowExt as _};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use support::Note::{Drained, Maybe, WouldBlock};
-use support::{flow, notes, now, put, take, unix};
+use support::Note::{Drained, Maybe, Short, WouldBlock};
+use support::{Noting, flow, notes, now, put, take, unix};
 
 /// How much a first read asks for.
 const FIRST: usize = 16 * 1024;
@@ -22,17 +23,17 @@ fn tcp() -> (TcpStream, TcpStream) {
 }
 
 #[test]
-fn a_short_read_drains() {
+fn a_short_read_drains_unless_urgent_data_cut_it() {
     let (flow, mut peer) = unix();
     peer.write_all(&[1; 64]).unwrap();
     assert_eq!(take(&flow).unwrap().len(), 64);
-    assert_eq!(notes(), [Drained]);
+    assert_eq!(notes(), [Short]);
 
     let (near, mut peer) = tcp();
     let flow = support::flow(near);
     peer.write_all(&[1; 64]).unwrap();
     assert_eq!(take(&flow).unwrap().len(), 64);
-    assert_eq!(notes(), [Drained]);
+    assert_eq!(notes(), [Short]);
 }
 
 #[test]
@@ -44,7 +45,7 @@ fn a_short_read_of_a_descriptor_that_was_lent_does_not_until_nothing_is_left() {
     assert!(now(flow.read()).is_pending());
     peer.write_all(&[1; 64]).unwrap();
     assert_eq!(take(&flow).unwrap().len(), 64);
-    assert_eq!(notes(), [Maybe, WouldBlock, Drained]);
+    assert_eq!(notes(), [Maybe, WouldBlock, Short]);
 }
 
 #[test]
@@ -54,6 +55,16 @@ fn a_full_read_does_not() {
     assert_eq!(take(&flow).unwrap().len(), FIRST);
     assert!(now(flow.read()).is_pending());
     assert_eq!(notes(), [Maybe, WouldBlock]);
+}
+
+/// Sends "with" and a descriptor.
+fn pass(peer: BorrowedFd<'_>) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds = [peer];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+    let list = [IoSlice::new(b"with")];
+    sendmsg(peer, &list, &mut control, SendFlags::empty()).unwrap();
 }
 
 #[test]
@@ -67,21 +78,90 @@ fn a_read_cut_short_by_a_passed_descriptor_does_not() {
             while now(flow.read()).is_ready() {}
         }
         notes();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let fds = [peer.as_fd()];
-        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
-        sendmsg(
-            &peer,
-            &[IoSlice::new(b"with")],
-            &mut control,
-            SendFlags::empty(),
-        )
-        .unwrap();
+        pass(peer.as_fd());
         peer.write_all(b"after").unwrap();
         assert_eq!(take(&flow).as_deref(), Some(&b"with"[..]));
         assert_eq!(notes(), [Maybe]);
         assert_eq!(take(&flow).as_deref(), Some(&b"after"[..]));
+    }
+}
+
+/// Whoever sends "with" and a descriptor, then "after", for the other flow of a pair.
+type Sender = fn(support::NotingFlow) -> Box<dyn Any>;
+
+fn by_a_write(flow: support::NotingFlow) -> Box<dyn Any> {
+    let (fd, _) = rustix::pipe::pipe().unwrap();
+    let write = flow_unix::write_with_fds(&flow, "with".into(), vec![fd]);
+    assert!(now(write).is_ready());
+    assert!(put(&flow, "after").is_ready());
+    Box::new(flow)
+}
+
+fn by_a_descriptor_that_was_lent(flow: support::NotingFlow) -> Box<dyn Any> {
+    flow.transport().with_fd(pass).unwrap();
+    assert!(put(&flow, "after").is_ready());
+    Box::new(flow)
+}
+
+fn by_a_copy_of_it(flow: support::NotingFlow) -> Box<dyn Any> {
+    let copy = flow.transport().with_fd(|fd| fd.try_clone_to_owned());
+    pass(copy.unwrap().unwrap().as_fd());
+    assert!(put(&flow, "after").is_ready());
+    Box::new(flow)
+}
+
+fn by_a_socket_that_was_a_flow(flow: support::NotingFlow) -> Box<dyn Any> {
+    let mut socket = flow_unix::into_unix_stream(flow).unwrap();
+    pass(socket.as_fd());
+    socket.write_all(b"after").unwrap();
+    Box::new(socket)
+}
+
+#[test]
+fn a_short_read_between_two_flows_of_a_pair_drains_for_as_long_as_they_have_it_alone() {
+    let senders: [Sender; 4] = [
+        by_a_write,
+        by_a_descriptor_that_was_lent,
+        by_a_copy_of_it,
+        by_a_socket_that_was_a_flow,
+    ];
+    for sender in senders {
+        for before in [64, 150_000] {
+            let (flow, there) = flow_unix::socketpair::<Noting>().unwrap();
+            for _ in 0..4 {
+                let mut write = there.write(vec![1; before]);
+                let mut written = false;
+                while !written {
+                    written = now(&mut write).is_ready();
+                    while now(flow.read()).is_ready() {}
+                }
+            }
+            notes();
+            assert!(put(&there, "alone").is_ready());
+            notes();
+            assert_eq!(take(&flow).as_deref(), Some(&b"alone"[..]));
+            assert_eq!(notes(), [Drained]);
+            let _there = sender(there);
+            notes();
+            assert_eq!(take(&flow).as_deref(), Some(&b"with"[..]));
+            assert_eq!(notes(), [Maybe]);
+            assert_eq!(take(&flow).as_deref(), Some(&b"after"[..]));
+            assert_eq!(notes(), [Short]);
+        }
+    }
+}
+
+#[test]
+fn a_flow_whose_own_descriptor_was_lent_has_it_no_more_alone() {
+    let (flow, there) = flow_unix::socketpair::<Noting>().unwrap();
+    flow.transport().with_fd(|_| ()).unwrap();
+    for expected in [Maybe, Short] {
+        assert!(put(&there, "bytes").is_ready());
+        notes();
+        assert_eq!(take(&flow).as_deref(), Some(&b"bytes"[..]));
+        assert_eq!(notes(), [expected]);
+        // Nothing is left: from here on short reads are believed again.
+        assert!(now(flow.read()).is_pending());
     }
 }
 

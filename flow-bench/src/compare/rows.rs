@@ -96,6 +96,17 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         [
+            "ping-pong-64-connected",
+            "ping-pong-64",
+            "flow-tokio-connected",
+            "tokio-exact",
+        ],
+        Fresh,
+        None,
+        None,
+    ),
+    row(
+        [
             "ping-pong-64-reused",
             "ping-pong-64",
             "flow-tokio",
@@ -143,6 +154,17 @@ pub(crate) const ROWS: &[Row] = &[
         ["bulk-64k", "bulk-64k", "flow-tokio", "tokio-reused"],
         TheirsReused,
         Some(Least(1.00, 1.08)),
+        None,
+    ),
+    row(
+        [
+            "bulk-64k-connected",
+            "bulk-64k",
+            "flow-tokio-connected",
+            "tokio-reused",
+        ],
+        TheirsReused,
+        None,
         None,
     ),
     row(

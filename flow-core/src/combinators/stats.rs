@@ -136,6 +136,7 @@ impl LiveStats {
         tally.stats
     }
 
+    #[inline]
     pub(super) fn add_read(&self, bytes: usize) {
         let stats = &mut lock(&self.0).stats;
         stats.read_bytes += bytes as u64;
@@ -150,6 +151,7 @@ impl LiveStats {
         stats.read_ops += 1;
     }
 
+    #[inline]
     pub(super) fn add_write(&self, bytes: usize) {
         let stats = &mut lock(&self.0).stats;
         stats.written_bytes += bytes as u64;

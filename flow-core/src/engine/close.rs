@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::task::{Context, Poll, ready};
 
 use super::Inner;
-use super::lines::{Which, flag};
+use super::lines::{Which, flag, peer_waker};
 use crate::mutant::mutant;
 use crate::section::{self, Section};
 use crate::{CloseOp, FlushOp, PeerEnd, Place, ShutdownOp, Transport, WriteError};
@@ -92,7 +92,8 @@ impl<T: Transport> Inner<T> {
         if known {
             return Ok(true);
         }
-        let mut cx = Context::from_waker(&self.wakers.peer);
+        let waker = self.peer_waker.get_or_init(|| peer_waker(&self.lines));
+        let mut cx = Context::from_waker(waker);
         match self.transport.poll_peer_end(&mut cx) {
             Poll::Pending => Ok(false),
             Poll::Ready(PeerEnd::Ended) => {

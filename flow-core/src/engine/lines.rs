@@ -249,11 +249,10 @@ signals! {
     PeerSignal => peer_event;
 }
 
-/// The wakers that the transport is polled with: one per direction and one for the peer's end, always the same.
+/// The wakers that the transport is polled with, one per direction, always the same.
 pub(super) struct Wakers {
     pub(super) read: Waker,
     pub(super) write: Waker,
-    pub(super) peer: Waker,
 }
 
 impl Wakers {
@@ -261,7 +260,11 @@ impl Wakers {
         Self {
             read: Arc::clone(lines).into(),
             write: Arc::new(WriteSignal(Arc::clone(lines))).into(),
-            peer: Arc::new(PeerSignal(Arc::clone(lines))).into(),
         }
     }
+}
+
+/// The waker that the transport is asked for the peer's end with. To be made once, when a close first needs it: most flows have none most of the time.
+pub(super) fn peer_waker(lines: &Arc<Lines>) -> Waker {
+    Arc::new(PeerSignal(Arc::clone(lines))).into()
 }

@@ -25,8 +25,8 @@ mod read;
 mod write;
 
 use std::fmt;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
@@ -157,6 +157,8 @@ struct Inner<T: Transport> {
     rx: Mutex<Receiving<T>>,
     wakers: Wakers,
     tx: Mutex<Sending<T>>,
+    /// Of the first close.
+    peer_waker: OnceLock<Waker>,
     attachments: Mutex<Option<Box<Attachments>>>,
 }
 
@@ -174,6 +176,7 @@ impl<T: Transport> Engine<T> {
                 rx,
                 wakers,
                 tx,
+                peer_waker: OnceLock::new(),
                 attachments,
             }),
         }

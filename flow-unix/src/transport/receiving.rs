@@ -112,11 +112,7 @@ impl<R: Readiness> Rx<R> {
             let first = std::mem::take(fresh);
             let attempt = {
                 let (source, passing, estimate) = (&**source, passing, &mut *estimate);
-                move || {
-                    source.attempt_to_recv(|| {
-                        estimate.attempt(source.fd(), source.kind(), source.way(), passing)
-                    })
-                }
+                move || source.attempt_to_recv(|| estimate.attempt(source, passing))
             };
             let got = ready!(source.poll_io(Direction::Read, first, cx, attempt))?;
             match got {
@@ -153,14 +149,17 @@ impl<R: Readiness> Rx<R> {
             return;
         }
         loop {
-            let (fd, kind, way) = (source.fd(), source.kind(), source.way());
-            let next = match self.estimate.attempt(fd, kind, way, passing) {
-                Attempt::Maybe(Ok(Got::Chunk(next))) | Attempt::Drained(Ok(Got::Chunk(next))) => {
-                    Ok(next)
+            let answer = match self.estimate.attempt(&source, passing) {
+                Attempt::Maybe(answer) | Attempt::Short(answer) | Attempt::Drained(answer) => {
+                    answer
                 }
-                Attempt::Maybe(Err(e)) | Attempt::Drained(Err(e)) => Err(e),
+                Attempt::WouldBlock => return,
+            };
+            let next = match answer {
+                Ok(Got::Chunk(next)) => Ok(next),
                 // Sockets are never for the pool.
-                Attempt::WouldBlock | Attempt::Maybe(_) | Attempt::Drained(_) => return,
+                Ok(Got::Blocks) => return,
+                Err(e) => Err(e),
             };
             self.note_receipts(next.as_ref().err());
             let over = !matches!(next, Ok(Some(_)));

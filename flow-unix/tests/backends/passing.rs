@@ -12,8 +12,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-use crate::support::backend::{FlowExt as _, WriteError, connect};
-use crate::support::{arrived, finish, park, pattern, run, tcp, woken};
+use crate::support::backend::{FlowExt as _, WriteError, connect, socketpair};
+use crate::support::{arrived, finish, park, pattern, run, settle, tcp, woken};
 
 fn link() -> (crate::support::backend::FdFlow, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
@@ -244,5 +244,30 @@ fn what_was_received_and_never_taken_is_closed_with_the_flow() {
         finish(&mut flow.read()).await.unwrap();
         drop(flow);
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    });
+}
+
+/// Two flows of a pair read by another call for as long as nobody else has either.
+#[test]
+fn what_two_flows_of_a_pair_pass_cuts_no_read_off() {
+    run(async {
+        let (flow, other) = socketpair().unwrap();
+        for passes in [false, true, false, true] {
+            let (_reader, writer) = pipe();
+            let fds = Vec::from_iter(passes.then_some(writer));
+            finish(&mut other.write_with_fds("with", fds))
+                .await
+                .unwrap();
+            finish(&mut other.write("after")).await.unwrap();
+            let mut all = Vec::new();
+            while all.len() < 9 {
+                all.extend(finish(&mut flow.read()).await.unwrap().unwrap());
+            }
+            assert_eq!(all, b"withafter");
+            let mut next = flow.read();
+            let waiting = park(&mut next);
+            settle().await;
+            assert_eq!(waiting.get(), 0);
+        }
     });
 }

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use flow_core::{Engine, FlowExt as _, WriteError};
+use flow_core::{Engine, FlowExt as _, Payload, WriteError};
 use flow_unix::{Attempt, Direction, Error, FdTransport, Interest, Readiness};
 
 /// Attempts once per poll, and answers pending if that would have blocked. Wakes nobody.
@@ -21,6 +21,7 @@ pub(crate) type NotingFlow = Engine<FdTransport<Noting>>;
 pub(crate) enum Note {
     WouldBlock,
     Maybe,
+    Short,
     Drained,
 }
 
@@ -50,6 +51,7 @@ impl Readiness for Noting {
         let (note, polled) = match attempt() {
             Attempt::WouldBlock => (Note::WouldBlock, Poll::Pending),
             Attempt::Maybe(result) => (Note::Maybe, Poll::Ready(Ok(result))),
+            Attempt::Short(result) => (Note::Short, Poll::Ready(Ok(result))),
             Attempt::Drained(result) => (Note::Drained, Poll::Ready(Ok(result))),
         };
         NOTES.with_borrow_mut(|notes| notes.push(note));
@@ -90,6 +92,6 @@ pub(crate) fn take(flow: &NotingFlow) -> Option<bytes::Bytes> {
 
 /// Writes what fits.
 #[allow(dead_code, reason = "not all test files write")]
-pub(crate) fn put(flow: &NotingFlow, data: Vec<u8>) -> Poll<Result<(), WriteError<Error>>> {
+pub(crate) fn put(flow: &NotingFlow, data: impl Payload) -> Poll<Result<(), WriteError<Error>>> {
     now(flow.write(data))
 }
