@@ -52,14 +52,17 @@ impl Privacy {
     #[inline]
     pub(crate) fn is_kept(&self) -> bool {
         let endings = ENDINGS.load(Ordering::Acquire);
-        self.looked.load(Ordering::Relaxed) == endings || self.look(endings)
+        if self.looked.load(Ordering::Relaxed) == endings {
+            return true;
+        }
+        let pair = self.pair.as_ref();
+        pair.is_some_and(|pair| self.look(pair, endings))
     }
 
     /// Where it is private although as many had ended, none of those was its own: they end first, and are counted then.
     #[cold]
-    fn look(&self, endings: usize) -> bool {
-        let pair = self.pair.as_ref();
-        let kept = pair.is_some_and(|pair| pair.load(Ordering::Acquire) == KEPT);
+    fn look(&self, pair: &AtomicU8, endings: usize) -> bool {
+        let kept = pair.load(Ordering::Acquire) == KEPT;
         if kept {
             self.looked.store(endings, Ordering::Relaxed);
         }

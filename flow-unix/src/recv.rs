@@ -1,6 +1,7 @@
 //! Receiving: how much to ask for, where to put it, and what an answer says about the next one.
 
 use std::mem;
+use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
 use rustix::io::Errno;
@@ -60,7 +61,8 @@ impl Estimate {
         let mut perhaps = false;
         loop {
             let received = match self.buffer as usize {
-                _ if limit > 0 => receive_with_fds(source, passing, limit),
+                // Asked of a flow of another kind, there are none to come.
+                _ if limit > 0 && kind == Kind::Unix => receive_with_fds(fd, passing, limit),
                 0 => receive_short(source),
                 room => receive_long(source, room),
             };
@@ -148,13 +150,20 @@ enum Left {
 }
 
 impl Left {
-    /// After a call that was made `while_private` or not; `whole` says that nothing it can tell of has cut it short, `full` that it had no room for more.
+    /// After recvmsg(2), which says whether descriptors have cut it short.
     #[inline]
-    fn after<R>(source: &Source<R>, while_private: bool, whole: bool, full: bool) -> Self
-    where
-        R: Readiness,
-    {
-        if full || !whole || !source.kind().short_read_drains() {
+    fn after_recvmsg(whole: bool, full: bool) -> Self {
+        if whole && !full {
+            Self::Urgent
+        } else {
+            Self::Perhaps
+        }
+    }
+
+    /// After a call that does not say so, and that was made `while_private` or of another kind than descriptors are passed over.
+    #[inline]
+    fn after<R: Readiness>(source: &Source<R>, while_private: bool, full: bool) -> Self {
+        if full || !source.kind().short_read_drains() {
             Self::Perhaps
         } else if !while_private {
             Self::Urgent
@@ -167,51 +176,51 @@ impl Left {
     }
 }
 
-/// Whether descriptors may cut a receive short: it stops behind a byte that one was passed with, and only recvmsg(2) tells.
-fn may_be_cut<R: Readiness>(source: &Source<R>, private: bool) -> bool {
-    source.kind() == Kind::Unix && !private
-}
-
 fn receive_short<R: Readiness>(source: &Source<R>) -> Result<Received, Refusal> {
     let private = source.is_private();
     scratch::with(|scratch| {
         let buffer = &mut scratch.buffer[..];
-        let (len, whole) = if may_be_cut(source, private) {
-            recvmsg::into_slice(source.fd(), buffer)?
+        let (len, left) = if source.kind() == Kind::Unix && !private {
+            let (len, whole) = recvmsg::into_slice(source.fd(), buffer)?;
+            (len, Left::after_recvmsg(whole, len == scratch::LEN))
         } else {
-            (source.way().read(source.fd(), buffer)?, true)
+            let len = source.way().read(source.fd(), buffer)?;
+            (len, Left::after(source, private, len == scratch::LEN))
         };
         Ok(Received {
             chunk: scratch.carve(len),
             room: scratch::LEN,
-            left: Left::after(source, private, whole, len == scratch::LEN),
+            left,
         })
     })
 }
 
-fn receive_with_fds<R: Readiness>(
-    source: &Source<R>,
+fn receive_with_fds(
+    fd: BorrowedFd<'_>,
     passing: &Passing,
     limit: usize,
 ) -> Result<Received, Refusal> {
     scratch::with(|scratch| {
-        let (len, whole) = passing.receive(source.fd(), &mut scratch.buffer, limit)?;
+        let (len, whole) = passing.receive(fd, &mut scratch.buffer, limit)?;
         Ok(Received {
             chunk: scratch.carve(len),
             room: scratch::LEN,
-            left: Left::after(source, false, whole, len == scratch::LEN),
+            left: Left::after_recvmsg(whole, len == scratch::LEN),
         })
     })
 }
 
 fn receive_long<R: Readiness>(source: &Source<R>, room: usize) -> Result<Received, Refusal> {
     let private = source.is_private();
-    let (buffer, whole) = if may_be_cut(source, private) {
+    let (buffer, left) = if source.kind() == Kind::Unix && !private {
         let mut buffer = Vec::with_capacity(room);
         let (_, whole) = recvmsg::append(source.fd(), &mut buffer)?;
-        (buffer, whole)
+        let full = buffer.len() == room;
+        (buffer, Left::after_recvmsg(whole, full))
     } else {
-        (source.way().read_new(source.fd(), room)?, true)
+        let buffer = source.way().read_new(source.fd(), room)?;
+        let full = buffer.len() == room;
+        (buffer, Left::after(source, private, full))
     };
     let len = buffer.len();
     Ok(Received {
@@ -221,6 +230,6 @@ fn receive_long<R: Readiness>(source: &Source<R>, room: usize) -> Result<Receive
             Bytes::copy_from_slice(&buffer)
         },
         room,
-        left: Left::after(source, private, whole, len == room),
+        left,
     })
 }

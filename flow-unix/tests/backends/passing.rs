@@ -1,7 +1,7 @@
 //! Descriptors that travel with bytes, from and to a bare socket.
 
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Read as _, Write as _};
+use std::io::{IoSlice, IoSliceMut, Read as _, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -121,6 +121,23 @@ fn a_long_write_on_a_full_flow_passes_them_once() {
         // Ours is closed: the one that was passed is the last.
         drop(passed);
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    });
+}
+
+#[test]
+fn where_none_can_come_reading_goes_on_without() {
+    run(async {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let (near, mut far) = tcp();
+        let flows = [connect(reader).unwrap(), connect(near).unwrap()];
+        let peers: [&mut dyn Write; 2] = [&mut writer, &mut far];
+        for (flow, peer) in flows.into_iter().zip(peers) {
+            flow.receive_fds(1);
+            peer.write_all(b"bytes").unwrap();
+            let chunk = finish(&mut flow.read()).await.unwrap();
+            assert_eq!(chunk.as_deref(), Some(&b"bytes"[..]));
+            assert!(flow.take_fds().is_empty());
+        }
     });
 }
 
