@@ -15,6 +15,7 @@ use flow_core::{
 };
 
 use crate::fd::Wires;
+use crate::fragile::Break;
 use crate::harness::{Harness, Link, Refused, Room};
 use crate::journal::{self, Answer, Event};
 use crate::peer::{Peer, Recv};
@@ -254,6 +255,7 @@ trait Erased: 'static {
     fn over_with(&self, fd: OwnedFd, switch: &Switch) -> Option<Result<AnyFlow, OwnedFd>>;
     fn link_with(&self, switch: &Switch) -> Option<Result<Link<AnyFlow>, Refused>>;
     fn failing(&self) -> Option<AnyFlow>;
+    fn breaking(&self, room: Room, at: Break) -> Option<Link<AnyFlow>>;
     fn turn(&self) -> bool;
     fn settle(&self) -> bool;
     fn tasks(&self) -> usize;
@@ -291,6 +293,10 @@ impl<H: Harness> Erased for H {
 
     fn failing(&self) -> Option<AnyFlow> {
         Harness::failing(self).map(AnyFlow::new)
+    }
+
+    fn breaking(&self, room: Room, at: Break) -> Option<Link<AnyFlow>> {
+        Harness::breaking(self, room, at).map(watched)
     }
 
     fn turn(&self) -> bool {
@@ -352,6 +358,10 @@ impl Harness for AnyHarness {
 
     fn failing(&self) -> Option<AnyFlow> {
         self.0.failing()
+    }
+
+    fn breaking(&self, room: Room, at: Break) -> Option<Link<AnyFlow>> {
+        self.0.breaking(room, at)
     }
 
     fn turn(&self) -> bool {

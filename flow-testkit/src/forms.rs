@@ -10,6 +10,7 @@ use flow_core::{
 };
 
 use crate::fd::Wires;
+use crate::fragile::Break;
 use crate::harness::{Harness, Link, Refused, Room};
 
 /// A flow used through a reference to it.
@@ -85,6 +86,10 @@ macro_rules! forms {
 
             fn failing(&self) -> Option<Self::Flow> {
                 self.0.failing().map($wrap)
+            }
+
+            fn breaking(&self, room: Room, at: Break) -> Option<Link<Self::Flow>> {
+                self.0.breaking(room, at).map(|link| link.map($wrap))
             }
 
             fn turn(&self) -> bool {

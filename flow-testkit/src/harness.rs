@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use flow_core::{Flow, Switch};
 
 use crate::fd::Wires;
+use crate::fragile::Break;
 use crate::peer::{FlowPeer, Peer};
 use crate::row::End;
 
@@ -83,6 +84,9 @@ pub enum Need {
     Switch,
     /// There are flows whose writes fail for a reason that is not the peer's: [`Harness::failing`].
     Failing,
+    /// Flows can be made that fail at a given byte, for a reason that is not the peer's: [`Harness::breaking`]. Asked only of harnesses that
+    /// [offer](Harness::OFFERS) it.
+    Breaking,
     /// The runtime can be ended while flows live: [`Harness::end_runtime`].
     Runtime,
     /// Flows can be used from another thread: [`Harness::abort_elsewhere`].
@@ -103,6 +107,12 @@ impl Need {
     pub const fn is_of_runner(self) -> bool {
         matches!(self, Self::Alone | Self::OwnTasks | Self::ExactPolls)
     }
+
+    /// Whether few flows have it, so that it is lacking where a harness does not [offer](Harness::OFFERS) it.
+    #[must_use]
+    pub const fn is_rare(self) -> bool {
+        matches!(self, Self::Breaking)
+    }
 }
 
 /// How the kit makes flows of one kind, and lets what drives them run.
@@ -117,6 +127,9 @@ pub trait Harness: 'static {
     /// What these flows lack, each with the reason: laws that need it are shown as ignored, and never as passed. One that is not lacking after
     /// all is reported.
     const LACKS: &'static [(Need, &'static str)] = &[];
+
+    /// What these flows have that few have ([`Need::is_rare`]): laws that need it are shown as ignored where it is not here.
+    const OFFERS: &'static [Need] = &[];
 
     /// Laws that these flows are known to break, each with the reason: they are not run unless asked for. One that is kept after all is reported.
     const KNOWN: &'static [(&'static str, &'static str)] = &[];
@@ -180,6 +193,14 @@ pub trait Harness: 'static {
     /// A flow whose writes fail by an error that is not about the peer: one over `/dev/full`, say. `None` if there is no such flow of
     /// this kind.
     fn failing(&self) -> Option<Self::Flow> {
+        None
+    }
+
+    /// A link whose flow fails there, for a reason that is not the peer's. `None` if these flows cannot be made to.
+    ///
+    /// Flows over a [`Transport`](flow_core::Transport) can: [`Fragile`](crate::Fragile) is one that does so round another one.
+    fn breaking(&self, room: Room, at: Break) -> Option<Link<Self::Flow>> {
+        let _ = (room, at);
         None
     }
 

@@ -16,6 +16,7 @@ use crate::row::{Form, Row};
 pub struct Subject {
     name: String,
     lacks: &'static [(Need, &'static str)],
+    offers: &'static [Need],
     known: &'static [(&'static str, &'static str)],
     make: fn(Form) -> AnyHarness,
 }
@@ -25,6 +26,7 @@ impl fmt::Debug for Subject {
         f.debug_struct("Subject")
             .field("name", &self.name)
             .field("lacks", &self.lacks)
+            .field("offers", &self.offers)
             .field("known", &self.known)
             .finish_non_exhaustive()
     }
@@ -46,6 +48,7 @@ impl Subject {
         Self {
             name: name.into(),
             lacks: H::LACKS,
+            offers: H::OFFERS,
             known: H::KNOWN,
             make: make::<H>,
         }
@@ -79,7 +82,21 @@ impl Subject {
     #[must_use]
     pub fn lacking(&self, law: &Law) -> Option<(Need, &'static str)> {
         let lacked = |(need, _): &&(Need, _)| law.needs.contains(need);
-        self.lacks.iter().find(lacked).copied()
+        let lacks = self.lacks.iter().find(lacked).copied();
+        lacks.or_else(|| {
+            let need = self.not_offered(law)?;
+            Some((need, "few flows have it, and these do not"))
+        })
+    }
+
+    /// Whether the harness offers whatever this law needs that few flows have.
+    pub(crate) fn offers_what_is_rare(&self, law: &Law) -> bool {
+        self.not_offered(law).is_none()
+    }
+
+    fn not_offered(&self, law: &Law) -> Option<Need> {
+        let missing = |need: &&Need| need.is_rare() && !self.offers.contains(need);
+        law.needs.iter().find(missing).copied()
     }
 
     /// Why this law is known to be broken, if the harness says so.

@@ -273,6 +273,7 @@ fn check(subject: &Subject) -> Result<(), String> {
                     .into_iter()
                     .any(|(other, _)| law.needs.contains(other))
             })
+            .filter(|law| subject.offers_what_is_rare(law))
             .collect();
         if *need != Need::Alone && !only.is_empty() && only.into_iter().all(kept) {
             return Err(format!(

@@ -2,7 +2,8 @@
 //!
 //! `FLOW_TESTKIT_BLESS=1 cargo test -p flow-testkit --test kill_matrix -- --ignored --nocapture` runs every law on every broken flow and writes the page;
 //! without the variable it compares. With `FLOW_TESTKIT_ONLY='OneFlow AnotherFlow'` as well, only these are run, and the rest stays as the page has it: for a
-//! new broken flow, not for a new law. Each flow has a process, a new one after a hang or a crash, so that what one law leaves behind is not in
+//! new broken flow, not for a new law; with `FLOW_TESTKIT_LAWS='one_law another_law'` only these laws are asked, of every flow that is run: for laws that
+//! are new or changed. Each flow has a process, a new one after a hang or a crash, so that what one law leaves behind is not in
 //! the way of the next. In each of these a law stops at its first verdict.
 
 mod heap;
@@ -23,6 +24,8 @@ use flow_testkit::{Law, Need, Outcome, Subject, laws};
 const PAGE: &str = "docs/kill-matrix.md";
 /// The names of broken flows: only these are run.
 const ONLY: &str = "FLOW_TESTKIT_ONLY";
+/// The names of laws: only these are asked.
+const LAWS: &str = "FLOW_TESTKIT_LAWS";
 /// Tells a process the flow that it is to ask, and the number of the first law.
 const VARIABLE: &str = "FLOW_TESTKIT_ASK";
 /// What a process says of a law begins with this.
@@ -34,6 +37,8 @@ const WATCHDOG: Duration = Duration::from_millis(500);
 /// What became of one law on one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Cell {
+    /// The page is left as it is.
+    NotRun,
     NotAsked,
     Kept,
     Broken(String),
@@ -60,6 +65,7 @@ impl Cell {
     fn parse(line: &str) -> Self {
         let (outcome, message) = line.split_once(' ').unwrap_or((line, ""));
         match outcome {
+            "not-run" => Self::NotRun,
             "not-asked" => Self::NotAsked,
             "kept" => Self::Kept,
             "hang" => Self::Hang,
@@ -72,6 +78,7 @@ impl Cell {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotRun => f.write_str("not-run"),
             Self::NotAsked => f.write_str("not-asked"),
             Self::Kept => f.write_str("kept"),
             Self::Hang => f.write_str("hang"),
@@ -100,6 +107,10 @@ fn entries(law: &Law) -> impl Iterator<Item = Broken> {
 
 /// Runs one law here.
 fn ask(subject: &Subject, law: &Law) -> Cell {
+    let is_wanted = |only: String| only.split(' ').any(|one| one == law.name);
+    if !env::var(LAWS).map_or(true, is_wanted) {
+        return Cell::NotRun;
+    }
     if subject.lacking(law).is_some() {
         return Cell::NotAsked;
     }
@@ -201,11 +212,20 @@ struct Line {
 const WRONG: &str = "**not rejected as it must be**";
 
 impl Line {
-    fn of(broken: &Broken, row: &[Cell]) -> Self {
+    /// Of this run; `known` is what the page says, for the laws that were not run.
+    fn of(broken: &Broken, row: &[Cell], known: Option<Self>) -> Self {
         let laws = laws::all();
         let own = laws.iter().position(|law| law.name == broken.law);
-        let verdict = row[own.expect("a law")].as_expected(broken);
-        let rejecting = laws.iter().zip(row).filter(|(_, cell)| cell.is_rejection());
+        let verdict = match (&row[own.expect("a law")], &known) {
+            (Cell::NotRun, Some(known)) => Some(known.verdict.clone()),
+            (cell, _) => cell.as_expected(broken),
+        };
+        let known = known.map(|line| line.others).unwrap_or_default();
+        let rejects = |law: &Law, cell: &Cell| match cell {
+            Cell::NotRun => known.iter().any(|name| name == law.name),
+            cell => cell.is_rejection(),
+        };
+        let rejecting = laws.iter().zip(row).filter(|(l, cell)| rejects(l, cell));
         let others = rejecting.map(|(law, _)| law.name.to_owned());
         Self {
             law: broken.law.to_owned(),
@@ -241,17 +261,18 @@ impl Line {
 
 /// One for each entry of the table: of this run, or as the page has it.
 fn lines(rows: &BTreeMap<String, Vec<Cell>>) -> Vec<Line> {
-    let mut known = match env::var_os(ONLY) {
-        Some(_) => Line::all_of(&page::read(PAGE)),
-        None => vec![],
+    let mut known = match (env::var_os(ONLY), env::var_os(LAWS)) {
+        (None, None) => vec![],
+        _ => Line::all_of(&page::read(PAGE)),
     };
     let line = |broken: Broken| {
-        if let Some(row) = rows.get(broken.subject().name()) {
-            return Line::of(&broken, row);
-        }
         let is_this = |line: &Line| line.law == broken.law && line.name == broken.name;
         let at = known.iter().position(is_this);
-        known.swap_remove(at.unwrap_or_else(|| panic!("{} has to be run", broken.name)))
+        let known = at.map(|at| known.swap_remove(at));
+        match rows.get(broken.subject().name()) {
+            Some(row) => Line::of(&broken, row, known),
+            None => known.unwrap_or_else(|| panic!("{} has to be run", broken.name)),
+        }
     };
     broken::all().into_iter().map(line).collect()
 }
@@ -280,7 +301,7 @@ FLOW_TESTKIT_BLESS=1 cargo test -p flow-testkit --test kill_matrix -- --ignored 
 ```
 
 and without the variable that command compares it with what it finds. That takes up to half an hour; with `FLOW_TESTKIT_ONLY='OneFlow AnotherFlow'` only these are
-run, for a new broken flow. `cargo test -p flow-testkit` holds the names on this page in step with the tables.
+run, for a new broken flow, and with `FLOW_TESTKIT_LAWS='one_law another_law'` only these laws. `cargo test -p flow-testkit` holds the names on this page in step with the tables.
 ";
 
 fn page(rows: &BTreeMap<String, Vec<Cell>>, lines: &[Line]) -> String {

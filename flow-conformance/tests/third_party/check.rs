@@ -36,6 +36,8 @@ impl Stream {
     fn is_left_out(&self, law: &Law) -> bool {
         // Laws that count descriptors are for a process of their own.
         law.needs.contains(&Need::Alone)
+            // What few flows have, none of these has.
+            || law.needs.iter().any(|need| need.is_rare())
             || (!self.only.is_empty() && !self.only.contains(&law.name))
             || self.not_run.iter().any(|(name, _)| *name == law.name)
             || self.lacks.iter().any(|(need, _)| law.needs.contains(need))

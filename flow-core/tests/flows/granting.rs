@@ -1,12 +1,14 @@
 //! A transport that takes every liberty that transports have: it moves little at a time, has to grant the peer leave for what it
-//! received before it receives more, lets others have their turn meanwhile, and cannot tell the peer's end in advance.
+//! received before it receives more, lets others have their turn meanwhile, cannot tell the peer's end in advance, and can be told
+//! where to fail.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
-use flow_core::memory::{self, Memory, MemoryError, MemoryFlow, Tx};
+use flow_core::memory::{self, Memory, MemoryError, MemoryFlow};
 use flow_core::{Bytes, Chunks, Engine, Parts, Transport, WriteError};
+use flow_testkit::{Break, Fragile};
 
 /// How many bytes are moved when asked once.
 const PART: usize = 61;
@@ -25,23 +27,34 @@ pub(super) struct Rx {
     chunks: u32,
 }
 
+/// The state of sending.
+pub(super) struct Tx {
+    inner: memory::Tx,
+    /// How often sending is still to be asked for a grant that it has taken over: from then on it is not owed, but not out either.
+    buffered: u32,
+    grants: u32,
+}
+
 /// Over the transport of flows in memory.
 pub(super) struct Granting {
     inner: Memory,
     /// How often sending is still to be asked for the grant that is owed.
     owed: AtomicU32,
+    /// A grant is not out yet, whoever has it.
+    awaited: AtomicBool,
     /// Sending has ended: nothing is granted any more, and nothing waits for it.
     over: AtomicBool,
     /// Waits for the grant to go out.
     receiver: Mutex<Option<Waker>>,
 }
 
-pub(super) fn flow(inner: MemoryFlow) -> Engine<Granting> {
+pub(super) fn flow(inner: MemoryFlow, at: Option<Break>) -> Engine<Fragile<Granting>> {
     let parts = inner.into_parts();
     let Parts { transport, rx, tx } = parts.expect("a fresh flow can be taken apart");
     let granting = Granting {
         inner: transport,
         owed: AtomicU32::new(0),
+        awaited: AtomicBool::new(false),
         over: AtomicBool::new(false),
         receiver: Mutex::new(None),
     };
@@ -50,7 +63,12 @@ pub(super) fn flow(inner: MemoryFlow) -> Engine<Granting> {
         rest: Bytes::new(),
         chunks: 0,
     };
-    Engine::new(granting, rx, tx)
+    let tx = Tx {
+        inner: tx,
+        buffered: 0,
+        grants: 0,
+    };
+    Engine::new(Fragile::new(granting, at), (rx, 0), (tx, 0))
 }
 
 impl Granting {
@@ -64,16 +82,34 @@ impl Granting {
         self.wake_receiver();
     }
 
-    /// Sends the grant, if one is owed.
-    fn poll_grant(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.owes() {
-            if self.owed.fetch_sub(1, Ordering::SeqCst) > 1 {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+    /// Sends the grant, if there is one. Every other is taken over at once, and then is the business of sending alone.
+    fn poll_grant(&self, tx: &mut Tx, cx: &mut Context<'_>) -> Poll<()> {
+        if self.owes() && self.owed.load(Ordering::SeqCst) == ASKS {
+            tx.grants += 1;
+            if tx.grants.is_multiple_of(2) {
+                tx.buffered = self.owed.swap(0, Ordering::SeqCst);
             }
-            self.wake_receiver();
         }
+        let left = if tx.buffered > 0 {
+            tx.buffered -= 1;
+            tx.buffered
+        } else if self.owes() {
+            self.owed.fetch_sub(1, Ordering::SeqCst) - 1
+        } else {
+            return Poll::Ready(());
+        };
+        if left > 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.awaited.store(false, Ordering::SeqCst);
+        self.wake_receiver();
         Poll::Ready(())
+    }
+
+    /// Receiving waits for a grant to go out.
+    fn is_waiting(&self) -> bool {
+        self.awaited.load(Ordering::SeqCst) && !self.over.load(Ordering::SeqCst)
     }
 }
 
@@ -89,7 +125,7 @@ impl Transport for Granting {
     ) -> Poll<Result<Option<Bytes>, MemoryError>> {
         if rx.rest.is_empty() {
             *self.receiver.lock().expect("no panic") = Some(cx.waker().clone());
-            if self.owes() {
+            if self.is_waiting() {
                 return Poll::Pending;
             }
             match ready!(self.inner.poll_recv(&mut rx.inner, cx)) {
@@ -97,6 +133,7 @@ impl Transport for Granting {
                 end => return Poll::Ready(end),
             }
             if rx.chunks.is_multiple_of(CHUNKS) {
+                self.awaited.store(true, Ordering::SeqCst);
                 self.owed.store(ASKS, Ordering::SeqCst);
             }
             rx.chunks = rx.chunks.wrapping_add(1);
@@ -111,11 +148,11 @@ impl Transport for Granting {
         cx: &mut Context<'_>,
         data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<MemoryError>>> {
-        ready!(self.poll_grant(cx));
+        ready!(self.poll_grant(tx, cx));
         let first = data.first();
         let mut part = Chunks::from(Bytes::copy_from_slice(&first[..first.len().min(PART)]));
         let whole = part.len();
-        let sent = self.inner.poll_send(tx, cx, &mut part);
+        let sent = self.inner.poll_send(&mut tx.inner, cx, &mut part);
         data.advance(whole - part.len());
         if let Poll::Ready(Err(_)) = sent {
             self.end_sending();
@@ -129,7 +166,7 @@ impl Transport for Granting {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError<MemoryError>>> {
         self.end_sending();
-        self.inner.poll_finish(tx, cx)
+        self.inner.poll_finish(&mut tx.inner, cx)
     }
 
     fn owes(&self) -> bool {

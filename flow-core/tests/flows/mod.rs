@@ -13,7 +13,7 @@ use std::task::Poll;
 use flow_core::memory::{self, MemoryError, MemoryFlow};
 use flow_core::{AsyncFns, BoxFlow, Bytes, Engine, Flow, FlowExt, Shutdown, Switch, WriteError};
 use flow_testkit::memory::WirePeer;
-use flow_testkit::{Harness, Link, Need, Refused, Room, Suite};
+use flow_testkit::{Break, Fragile, Harness, Link, Need, Refused, Room, Suite};
 
 /// Bytes in each direction. The small one is no power of two, and no divisor of anything.
 const fn capacity(room: Room) -> usize {
@@ -46,6 +46,11 @@ trait Made: 'static {
     type Flow: Flow + Sync + 'static;
     const LACKS: &'static [(Need, &'static str)] = &OF_MEMORY;
     fn make(flow: MemoryFlow) -> Self::Flow;
+    const OFFERS: &'static [Need] = &[];
+    fn make_breaking(flow: MemoryFlow, at: Break) -> Option<Self::Flow> {
+        let _ = (flow, at);
+        None
+    }
     /// Whether the switch was on; `None` if these flows know no switch.
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool>;
 }
@@ -63,6 +68,7 @@ impl<M: Made> Harness for Over<M> {
     type Flow = M::Flow;
 
     const LACKS: &'static [(Need, &'static str)] = M::LACKS;
+    const OFFERS: &'static [Need] = M::OFFERS;
 
     fn pair(&self) -> (M::Flow, M::Flow) {
         let (first, second) = memory::pair(capacity(Room::Ample));
@@ -72,6 +78,12 @@ impl<M: Made> Harness for Over<M> {
     fn link(&self, room: Room) -> Link<M::Flow> {
         let (flow, wire) = memory::with_wire(capacity(room));
         Link::new(M::make(flow), WirePeer::new(wire))
+    }
+
+    fn breaking(&self, room: Room, at: Break) -> Option<Link<M::Flow>> {
+        let (flow, wire) = memory::with_wire(capacity(room));
+        let flow = M::make_breaking(flow, at)?;
+        Some(Link::new(flow, WirePeer::new(wire)))
     }
 
     fn link_with(&self, switch: &Switch) -> Option<Result<Link<M::Flow>, Refused>> {
@@ -132,16 +144,21 @@ impl Made for WrappedTwice {
     }
 }
 
-/// A transport that is ready with bytes left, and that owes something to be sent for what it receives.
+/// A transport that is ready with bytes left, that owes something to be sent for what it receives, and that fails where it is told to.
 struct Granting;
 
 impl Made for Granting {
-    type Flow = Engine<granting::Granting>;
+    type Flow = Engine<Fragile<granting::Granting>>;
 
     const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
+    const OFFERS: &'static [Need] = &[Need::Breaking];
 
     fn make(flow: MemoryFlow) -> Self::Flow {
-        granting::flow(flow)
+        granting::flow(flow, None)
+    }
+
+    fn make_breaking(flow: MemoryFlow, at: Break) -> Option<Self::Flow> {
+        Some(granting::flow(flow, Some(at)))
     }
 
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {

@@ -1,12 +1,15 @@
 //! Flows that close wrongly.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
-use flow_core::{CloseOp, Flow, Leave, PeerEnd, ReadOp, Shutdown, ShutdownOp, Transport, WriteOp};
+use flow_core::{
+    Bytes, CloseOp, Flow, Leave, PeerEnd, ReadOp, Shutdown, ShutdownOp, Transport, WriteOp,
+};
 
 use super::Broken;
 use super::over_memory::{CLOSED, DONE, DonePoll, FlowFault, Inside, ReadPoll, flow};
@@ -35,6 +38,10 @@ pub(super) fn all() -> Vec<Broken> {
         flow::<EndsReading>(
             "close_spares_reading",
             "a read parked before close gave Ok(None)",
+        ),
+        flow::<TakesAllInput>(
+            "close_back_pressure",
+            "bytes were taken in while nobody reads",
         ),
         flow::<ReadersTellNobody>(
             "close_woken_by_reader",
@@ -150,6 +157,34 @@ impl FlowFault for EndsReading {
     fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
         self.closing.set(true);
         inside.flow.poll_close(cx, op)
+    }
+}
+
+/// Close looks for the peer's end by reading, and keeps whatever comes before it.
+#[derive(Default)]
+struct TakesAllInput {
+    read: RefCell<ReadOp>,
+    taken: RefCell<VecDeque<Bytes>>,
+}
+
+impl FlowFault for TakesAllInput {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        match self.taken.borrow_mut().pop_front() {
+            Some(chunk) => Poll::Ready(Ok(Some(chunk))),
+            None => inside.flow.poll_read(cx, op),
+        }
+    }
+
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        let closed = inside.flow.poll_close(cx, op);
+        let mut read = self.read.borrow_mut();
+        while let Poll::Ready(Ok(Some(chunk))) = inside.flow.poll_read(cx, &mut read) {
+            self.taken.borrow_mut().push_back(chunk);
+        }
+        if closed.is_ready() {
+            *read = ReadOp::new();
+        }
+        closed
     }
 }
 

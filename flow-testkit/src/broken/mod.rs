@@ -6,6 +6,7 @@
 
 mod abort;
 mod around;
+mod breaks;
 mod cancel;
 mod close;
 mod delivery;
@@ -124,6 +125,7 @@ pub fn all() -> Vec<Broken> {
         close::all,
         delivery::all,
         abort::all,
+        breaks::all,
         switch::all,
         tasks::all,
         fd::all,
@@ -140,6 +142,7 @@ pub fn good() -> Vec<Subject> {
     vec![
         Subject::of::<over_memory::OverMemory<NoFault>>("good/memory"),
         Subject::of::<over_wire::OverWire<NoFault>>("good/transport"),
+        Subject::of::<breaks::OverFragile<NoFault>>("good/fragile"),
         Subject::of::<over_socket::OverSocket<NoFault, false>>("good/unix"),
         Subject::of::<over_socket::OverSocket<NoFault, true>>("good/tcp"),
     ]
@@ -151,6 +154,7 @@ struct NoFault;
 
 impl over_memory::FlowFault for NoFault {}
 impl over_wire::WireFault for NoFault {}
+impl breaks::BreakFault for NoFault {}
 impl over_socket::SocketFault for NoFault {}
 
 static HEAP: OnceLock<fn() -> usize> = OnceLock::new();

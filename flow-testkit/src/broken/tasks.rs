@@ -23,6 +23,10 @@ pub(super) fn all() -> Vec<Broken> {
             "the latest waker of a read is asleep",
         ),
         flow::<OneSlot>("tasks_all_waiters_are_served", "a parked read is asleep"),
+        flow::<EveryCallIsATask>(
+            "tasks_kept_call_is_passed",
+            "a later read of the same task is asleep",
+        ),
         flow::<WakesEverybody>("tasks_parked_are_quiet", "woke 9 parked reads"),
         flow::<PolledIsReady>(
             "tasks_spurious_polls_are_harmless",
@@ -264,5 +268,21 @@ impl FlowFault for SpinsAfterTheEnd {
 
     fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
         inside.flow.poll_close(cx, op)
+    }
+}
+
+/// A waker of its own for each poll, and so the flow cannot tell whose it is.
+#[derive(Default)]
+struct EveryCallIsATask {
+    /// Kept, so that none is taken for one that is gone.
+    wakers: RefCell<Vec<Waker>>,
+}
+
+impl FlowFault for EveryCallIsATask {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let waker = inside.deaf_unless(cx, |_| true);
+        let read = inside.flow.poll_read(&mut Context::from_waker(&waker), op);
+        self.wakers.borrow_mut().push(waker);
+        read
     }
 }

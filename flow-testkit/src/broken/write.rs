@@ -52,6 +52,10 @@ pub(super) fn all() -> Vec<Broken> {
         ),
         unix::<EverythingIsClosed>("write_keeps_other_errors", "was told as `Closed`"),
         flow::<FlushIsDone>("write_flush_waits_for_taken", "a flush should still wait"),
+        flow::<FlushWaitsForLaterWrites>(
+            "write_flush_waits_for_taken",
+            "a flush before a later write is asleep",
+        ),
     ]
 }
 
@@ -373,5 +377,19 @@ struct FlushIsDone;
 impl FlowFault for FlushIsDone {
     fn poll_flush(&self, _: &Inside, _: &mut Context<'_>, _: &mut FlushOp) -> DonePoll {
         DONE
+    }
+}
+
+/// A flush is done when nothing is left, however much was written since it began.
+#[derive(Default)]
+struct FlushWaitsForLaterWrites;
+
+impl FlowFault for FlushWaitsForLaterWrites {
+    fn poll_flush(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut FlushOp) -> DonePoll {
+        let flushed = inside.flow.poll_flush(cx, op);
+        if flushed.is_pending() {
+            op.set_until(u64::MAX);
+        }
+        flushed
     }
 }

@@ -8,7 +8,7 @@ use crate::case::Case;
 use crate::harness::{Harness, Link};
 use crate::laws::shutdown::shut;
 use crate::laws::write_end::expect_closed;
-use crate::moves::{drain, feed_in, feed_out, pull, push_up_to, tape_in, tape_out};
+use crate::moves::{BOUND, drain, feed_in, feed_out, pull, push, push_up_to, tape_in, tape_out};
 use crate::peer::Recv;
 
 /// From the first poll on, writes are `Closed`.
@@ -143,6 +143,41 @@ pub fn close_spares_reading<H: Harness>(case: &Case<H>) {
     peer.end();
     case.read_end(&flow);
     assert!(close.finish().is_ok(), "close failed");
+}
+
+/// While close waits and nobody reads, what is taken in of what the peer sends is bounded.
+pub fn close_back_pressure<H: Harness>(case: &Case<H>) {
+    let Link { flow, mut peer } = case.tight();
+    let (mut feed, mut tape) = (feed_in(), tape_in());
+    let mut close = case.step("a close while the peer sends", flow.close());
+    close.park();
+    let mut idle = 0;
+    while idle < 3 {
+        let sent = push(&mut peer, &mut feed, 64 * 1024);
+        case.settle();
+        let woken = close.is_woken();
+        if woken && let Poll::Ready(result) = close.poll() {
+            panic!("a close while the peer sends is done: {result:?}");
+        }
+        idle = if sent > 0 || woken { 0 } else { idle + 1 };
+        assert!(
+            feed.at() <= BOUND as u64,
+            "{} bytes were taken in while nobody reads",
+            feed.at()
+        );
+    }
+    // A peer that is a flow may have to go on with what it was given.
+    let all = feed.at();
+    while tape.at() < all {
+        let mut read = case.step("a read of what was taken in", flow.read());
+        match read.finish_while(|| push_up_to(&mut peer, &mut feed, all)) {
+            Ok(Some(chunk)) => tape.check(&chunk),
+            other => panic!("a read of what was taken in gave {other:?}"),
+        }
+    }
+    peer.end();
+    let result = close.finish();
+    assert!(result.is_ok(), "close failed: {result:?}");
 }
 
 /// A reader that meets the end wakes a waiting close.

@@ -2,6 +2,7 @@
 
 pub mod abort;
 pub mod apart;
+pub mod breaks;
 pub mod cancel;
 pub mod cancel_points;
 pub mod close;
@@ -43,6 +44,7 @@ macro_rules! with_laws {
             read read_reset_is_reported [Reset];
             read read_reset_eaten_by_write [Reset];
             read read_clean_reset_is_end [CleanLeave];
+            breaks read_failure_spares_writing [Breaking];
             read read_retention_bounded [Allocated];
 
             write write_accepts_every_byte [];
@@ -63,6 +65,7 @@ macro_rules! with_laws {
             write_end write_failure_is_final [];
             write_end write_failure_spares_reading [];
             write_end write_keeps_other_errors [Failing];
+            breaks write_failed_gives_all_back_or_none [Breaking];
             write write_flush_waits_for_taken [];
 
             cancel cancel_read_loses_nothing [];
@@ -89,11 +92,13 @@ macro_rules! with_laws {
             close close_waits_for_the_peer [];
             close close_sees_end_past_unread_input [];
             close close_spares_reading [];
+            close close_back_pressure [];
             close close_woken_by_reader [];
             close close_discards_after_shutdown_read [];
             close close_twice_is_ok [];
             close close_from_both_sides [];
             close close_completed_by_reset [];
+            breaks close_tells_failed_reading [Breaking];
             close close_dropped_is_still_closing [];
             close close_done_stays_done [];
 
@@ -107,6 +112,7 @@ macro_rules! with_laws {
             abort abort_is_seen_at_once [];
             abort abort_sends_what_was_accepted [];
             abort abort_torn_is_not_orderly [TornAbort];
+            breaks abort_tells_a_failed_write [Breaking TornAbort];
             abort abort_twice_is_harmless [];
             abort abort_from_any_thread [Threads];
             abort drop_is_seen [];
@@ -127,6 +133,7 @@ macro_rules! with_laws {
             tasks tasks_served_in_order [OwnTasks];
             tasks tasks_latest_waker_counts [];
             tasks tasks_all_waiters_are_served [];
+            tasks tasks_kept_call_is_passed [];
             quiet tasks_parked_are_quiet [OwnTasks];
             tasks tasks_spurious_polls_are_harmless [];
             reenter tasks_wake_may_reenter [];

@@ -213,6 +213,35 @@ pub fn shutdown_read_spares_writing<H: Harness>(case: &Case<H>) {
         "a write that waited after shutdown(Read) failed: {result:?}"
     );
     case.receive_up_to(&mut peer, &mut tape, feed.at());
+
+    // So is the next one in line, once the one that was woken to discard is gone.
+    let Link { flow, mut peer } = case.tight();
+    let (mut feed, mut tape) = (feed_out(), tape_out());
+    let mut late = feed_in();
+    shut(case, &flow, Shutdown::Read);
+    let first = case.park_taken(&flow, &mut feed);
+    let mut next = case.step(
+        "a write in line after shutdown(Read)",
+        flow.write(feed.next(100)),
+    );
+    next.park();
+    while push(&mut peer, &mut late, 1000) > 0 {
+        case.settle();
+    }
+    drop(first);
+    let whole = feed.at();
+    let all = late.at() + 10_000;
+    let result = next.finish_while(|| {
+        if late.at() < all {
+            return push_up_to(&mut peer, &mut late, all);
+        }
+        drain(&mut peer, &mut tape, whole)
+    });
+    assert!(
+        result.is_ok(),
+        "a write in line after shutdown(Read) failed: {result:?}"
+    );
+    case.receive_up_to(&mut peer, &mut tape, whole);
 }
 
 /// Each shutdown may be repeated.

@@ -2,12 +2,13 @@
 
 use std::task::{Context, Poll, Waker};
 
-use flow_core::{FlowExt, Shutdown};
+use flow_core::future::Read;
+use flow_core::{Flow, FlowExt, Shutdown};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link};
 use crate::moves::{IN, MUCH, feed_in, feed_out, pull, push, push_up_to, tape_in, tape_out};
-use crate::step::Step;
+use crate::step::{Counter, Step, YIELDS};
 
 /// Reading never delays writing, nor writing reading.
 pub fn tasks_full_duplex<H: Harness>(case: &Case<H>) {
@@ -203,6 +204,73 @@ pub fn tasks_all_waiters_are_served<H: Harness>(case: &Case<H>) {
         for close in &mut closes {
             let result = close.finish();
             assert!(result.is_ok(), "one of {many} closes got {result:?}");
+        }
+    }
+}
+
+/// A call that its task keeps and polls no more is passed by the later calls of that task.
+pub fn tasks_kept_call_is_passed<H: Harness>(case: &Case<H>) {
+    let Link { flow, mut peer } = case.link();
+    let (mut feed, mut tape) = (feed_in(), tape_in());
+    let (task, waker) = Counter::new();
+    let mut kept = case.step("a read that is kept", flow.read());
+    park_in(case, &task, &waker, &mut kept);
+    // From the second round on it has been woken, and not been polled since.
+    for _ in 0..3 {
+        let mut later = case.step("a later read of the same task", flow.read());
+        park_in(case, &task, &waker, &mut later);
+        let mut seen = task.wakes();
+        case.send(&mut peer, &mut feed, 10);
+        loop {
+            case.wait(
+                "a later read of the same task",
+                || task.wakes() > seen,
+                || false,
+            );
+            seen = task.wakes();
+            match later.poll_with(&waker) {
+                Poll::Ready(Ok(Some(chunk))) => {
+                    tape.check(&chunk);
+                    break;
+                }
+                Poll::Ready(other) => panic!("a later read of the same task got {other:?}"),
+                Poll::Pending => {}
+            }
+        }
+        // What is left is not for the next round.
+        while tape.at() < feed.at() {
+            let read = case.step("what is left", flow.read()).poll_with(&waker);
+            match read {
+                Poll::Ready(Ok(Some(chunk))) => tape.check(&chunk),
+                Poll::Ready(other) => panic!("a later read of the same task got {other:?}"),
+                Poll::Pending => {
+                    case.harness().turn();
+                }
+            }
+        }
+    }
+    drop(kept);
+    // And it was in nobody's way.
+    case.send(&mut peer, &mut feed, 10);
+    case.read_up_to(&flow, &mut tape, feed.at());
+}
+
+/// Polls in the task of this waker until it waits for something else than its turn.
+#[track_caller]
+fn park_in<H: Harness, F: Flow>(
+    case: &Case<H>,
+    task: &Counter,
+    waker: &Waker,
+    read: &mut Step<'_, H, Read<'_, F>>,
+) {
+    for _ in 0..=YIELDS {
+        let before = task.wakes();
+        if let Poll::Ready(read) = read.poll_with(waker) {
+            panic!("a read with nothing to read is done: {read:?}");
+        }
+        case.settle();
+        if task.wakes() == before {
+            return;
         }
     }
 }

@@ -300,6 +300,16 @@ pub fn write_flush_waits_for_taken<H: Harness>(case: &Case<H>) {
             "a flush with nothing left gave {flushed:?}"
         );
     }
+    // What is taken after it is not waited for.
+    let Link { flow, mut peer } = case.tight();
+    let (mut feed, mut tape) = (feed_out(), tape_out());
+    let mut write = case.park_taken(&flow, &mut feed);
+    let mut flush = case.step("a flush before a later write", flow.flush());
+    flush.park();
+    case.receive_while(&mut write, &mut peer, &mut tape, feed.at());
+    let _later = case.park_taken(&flow, &mut feed);
+    let result = flush.finish();
+    assert!(result.is_ok(), "flush failed: {result:?}");
 }
 
 /// Room that somebody else takes first never surfaces.

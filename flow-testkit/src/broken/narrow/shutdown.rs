@@ -10,7 +10,7 @@ use flow_core::{Flow, ReadOp, Shutdown, ShutdownOp, WriteError, WriteOp};
 
 use crate::broken::Broken;
 use crate::broken::over_memory::{
-    CLOSED, DONE, DonePoll, FlowFault, Inside, ReadPoll, Waiting, flow,
+    CLOSED, DONE, DonePoll, FlowFault, Inside, ReadPoll, Spy, Waiting, flow,
 };
 
 pub(super) fn all() -> Vec<Broken> {
@@ -43,6 +43,11 @@ pub(super) fn all() -> Vec<Broken> {
         flow::<ParkedWritesHearOfRoomOnly>(
             "shutdown_read_spares_writing",
             "a write that waits after shutdown(Read) is asleep",
+        )
+        .narrower_than("NeverDiscards"),
+        flow::<NextInLineDoesNotDiscard>(
+            "shutdown_read_spares_writing",
+            "a write in line after shutdown(Read) is asleep",
         )
         .narrower_than("NeverDiscards"),
         flow::<WriteAfterReadFails>(
@@ -310,5 +315,36 @@ impl FlowFault for ParkedWritesHearOfRoomOnly {
     fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
         let waker = inside.deaf_unless(cx, |spy| spy.asked() > 0);
         inside.flow.poll_write(&mut Context::from_waker(&waker), op)
+    }
+}
+
+/// Of the writes that wait, the first discards input; with it gone, nobody does (C2).
+#[derive(Default)]
+struct NextInLineDoesNotDiscard {
+    waiting: Waiting,
+    discarding: Cell<bool>,
+}
+
+impl FlowFault for NextInLineDoesNotDiscard {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let was_in_line = op.place().is_held();
+        let waker = if self.discarding.get() && self.waiting.others(op.place()) > 0 {
+            inside.deaf_unless(cx, Spy::moving)
+        } else {
+            cx.waker().clone()
+        };
+        let result = inside.flow.poll_write(&mut Context::from_waker(&waker), op);
+        self.waiting.note(was_in_line, &result);
+        result
+    }
+
+    fn poll_shutdown(
+        &self,
+        inside: &Inside,
+        cx: &mut Context<'_>,
+        op: &mut ShutdownOp,
+    ) -> DonePoll {
+        self.discarding.set(op.how().is_read());
+        inside.flow.poll_shutdown(cx, op)
     }
 }
