@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, read_dir, read_link};
+use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use super::cases::patience;
@@ -33,12 +34,13 @@ pub(crate) const LAWS: &[Law] = &[
     },
     Law {
         name: "given_back_as_it_came",
-        promise: "A flow is taken apart into as many descriptors as it has, of the same files, with their flags, and nobody sees an end.",
+        promise: "A flow is taken apart into as many descriptors as it has, of the same files, with their flags, and nobody sees an end; with input that a close has taken in not before it was read.",
         not_for: |_| None,
         run: given_back,
         broken: &[
             (Lie::ChangesFlags, "pipe-reader"),
             (Lie::ChangesFlags, "pty-slave"),
+            (Lie::DropsTheUnread, "unix"),
         ],
     },
     Law {
@@ -190,7 +192,33 @@ fn given_back(kind: &Kind) {
             settle().await;
             assert!(!far.sees_the_end());
         }
+        if kind.close_waits() && kind.their_end == TheirEnd::Said && !is_pair {
+            unread_is_not_lost(kind).await;
+        }
     });
+}
+
+/// What was unread when the flow was closed stays with the flow, or with the descriptor.
+async fn unread_is_not_lost(kind: &Kind) {
+    let (flow, mut far) = kind.link();
+    far.send(b"unread");
+    far.end();
+    finish(&mut flow.close()).await.unwrap();
+    let unread = match flow.into_inner().into_fd() {
+        Ok(fd) => {
+            let mut unread = vec![];
+            File::from(fd).read_to_end(&mut unread).unwrap();
+            unread
+        }
+        Err(flow) => {
+            let flow = Subject::new(flow, vec![]);
+            let unread = to_the_end(&flow).await;
+            let back = flow.into_inner().into_fd();
+            back.expect("a flow of which everything was read");
+            unread
+        }
+    };
+    assert_eq!(unread, b"unread", "what is left of the input");
 }
 
 fn idle(kind: &Kind) {

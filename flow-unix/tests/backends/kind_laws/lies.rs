@@ -75,6 +75,8 @@ lies! {
     Inherits,
     /// A write that nobody can take says that it is done.
     WritesNowhere,
+    /// Taken apart, it throws away what comes next.
+    DropsTheUnread,
 }
 
 /// A flow under test.
@@ -130,6 +132,10 @@ impl Subject {
     }
 
     pub(crate) fn into_inner(self) -> FdFlow {
+        if self.lie == Some(Lie::DropsTheUnread) {
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = self.inner.poll_read(&mut cx, &mut ReadOp::new());
+        }
         self.inner
     }
 
