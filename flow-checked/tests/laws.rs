@@ -6,19 +6,19 @@ mod heap;
 use std::os::fd::OwnedFd;
 
 use flow_checked::Checked;
-use flow_core::{Flow, Switch};
+use flow_core::Switch;
 use flow_testkit::fd::Wires;
 use flow_testkit::memory::Memory;
 use flow_testkit::plain::Plain;
-use flow_testkit::{Harness, Link, Need, Refused, Room, Suite};
+use flow_testkit::{Harness, Link, Need, Refused, Room, Shared, Suite};
 
 /// What is different for each kind of flow.
 trait Kind: Harness + Default {
     /// What it has not, in a binary that counts its heap.
     const LACKS: &'static [(Need, &'static str)];
 
-    /// Aborts a checked flow on another thread, where it may go there.
-    fn abort(flow: &Checked<Self::Flow>) -> bool;
+    /// A checked flow for several threads, where it may go there.
+    fn shared(flow: &Checked<Self::Flow>) -> Option<Shared<'_, Checked<Self::Flow>>>;
 }
 
 impl Kind for Memory {
@@ -32,9 +32,8 @@ impl Kind for Memory {
         (Need::Runtime, "there is no runtime"),
     ];
 
-    fn abort(flow: &Checked<Self::Flow>) -> bool {
-        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
-        true
+    fn shared(flow: &Checked<Self::Flow>) -> Option<Shared<'_, Checked<Self::Flow>>> {
+        Some(Box::new(flow))
     }
 }
 
@@ -56,8 +55,8 @@ impl Kind for Plain<false> {
         (Need::Threads, "a plain flow stays on one thread"),
     ];
 
-    fn abort(_: &Checked<Self::Flow>) -> bool {
-        false
+    fn shared(_: &Checked<Self::Flow>) -> Option<Shared<'_, Checked<Self::Flow>>> {
+        None
     }
 }
 
@@ -75,8 +74,8 @@ impl Kind for Plain<true> {
         (Need::Threads, "a plain flow stays on one thread"),
     ];
 
-    fn abort(_: &Checked<Self::Flow>) -> bool {
-        false
+    fn shared(_: &Checked<Self::Flow>) -> Option<Shared<'_, Checked<Self::Flow>>> {
+        None
     }
 }
 
@@ -138,8 +137,8 @@ impl<H: Kind, const WATCHED: bool> Harness for Wrapped<H, WATCHED> {
         self.0.end_runtime()
     }
 
-    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
-        H::abort(flow)
+    fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
+        <H as Kind>::shared(flow)
     }
 
     fn allocated(&self) -> Option<usize> {

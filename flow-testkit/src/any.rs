@@ -16,7 +16,7 @@ use flow_core::{
 
 use crate::fd::Wires;
 use crate::fragile::Break;
-use crate::harness::{Harness, Link, Refused, Room};
+use crate::harness::{Harness, Link, Refused, Room, Shared};
 use crate::journal::{self, Answer, Event};
 use crate::peer::{Peer, Recv};
 
@@ -261,7 +261,7 @@ trait Erased: 'static {
     fn tasks(&self) -> usize;
     fn enter(&self, call: &mut dyn FnMut());
     fn end_runtime(&self) -> bool;
-    fn abort_elsewhere(&self, flow: &AnyFlow) -> bool;
+    fn shared<'f>(&'f self, flow: &'f AnyFlow) -> Option<Shared<'f, AnyFlow>>;
     fn allocated(&self) -> Option<usize>;
 }
 
@@ -319,9 +319,9 @@ impl<H: Harness> Erased for H {
         Harness::end_runtime(self)
     }
 
-    fn abort_elsewhere(&self, flow: &AnyFlow) -> bool {
+    fn shared<'f>(&'f self, flow: &'f AnyFlow) -> Option<Shared<'f, AnyFlow>> {
         let Inside(flow) = flow.made.downcast_ref().expect("a flow of this harness");
-        Harness::abort_elsewhere(self, flow)
+        Some(Box::new(Inside(Harness::shared(self, flow)?)))
     }
 
     fn allocated(&self) -> Option<usize> {
@@ -387,8 +387,8 @@ impl Harness for AnyHarness {
         self.0.end_runtime()
     }
 
-    fn abort_elsewhere(&self, flow: &AnyFlow) -> bool {
-        self.0.abort_elsewhere(flow)
+    fn shared<'f>(&'f self, flow: &'f AnyFlow) -> Option<Shared<'f, AnyFlow>> {
+        self.0.shared(flow)
     }
 
     fn allocated(&self) -> Option<usize> {

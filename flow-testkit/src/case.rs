@@ -12,7 +12,7 @@ use flow_core::future::{Read, Write};
 use flow_core::{Bytes, Flow, FlowExt, WriteError};
 
 use crate::census::Census;
-use crate::harness::{Harness, Link, Room};
+use crate::harness::{Harness, Link, Room, Shared};
 use crate::journal::Journal;
 use crate::moves::{BOUND, MUCH, pull, push};
 use crate::pattern::{Feed, Tape};
@@ -124,6 +124,13 @@ impl<H: Harness> Case<H> {
     /// Two connected flows.
     pub fn pair(&self) -> (H::Flow, H::Flow) {
         self.harness.enter(|| self.harness.pair())
+    }
+
+    /// A flow for several threads. Only for laws that need threads.
+    #[track_caller]
+    pub fn shared<'f>(&'f self, flow: &'f H::Flow) -> Shared<'f, H::Flow> {
+        let shared = self.harness.shared(flow);
+        shared.expect("this law needs `Threads`")
     }
 
     /// A call, to be polled in a task of its own.

@@ -11,7 +11,7 @@ use flow_core::{
 
 use crate::fd::Wires;
 use crate::fragile::Break;
-use crate::harness::{Harness, Link, Refused, Room};
+use crate::harness::{Harness, Link, Refused, Room, Shared};
 
 /// A flow used through a reference to it.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ through_reference! {
 }
 
 macro_rules! forms {
-    ($($(#[$doc:meta])* $name:ident: $flow:ty = $wrap:expr, $abort:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $flow:ty = $wrap:expr, $shared:path;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default)]
         pub struct $name<H>(pub H);
@@ -112,8 +112,8 @@ macro_rules! forms {
                 self.0.end_runtime()
             }
 
-            fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
-                $abort(self, flow)
+            fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
+                $shared(&self.0, flow)
             }
 
             fn allocated(&self) -> Option<usize> {
@@ -125,13 +125,34 @@ macro_rules! forms {
 
 forms! {
     /// Flows used through `&F`.
-    ByRef: Ref<H::Flow> = Ref, |this: &Self, flow: &Ref<H::Flow>| this.0.abort_elsewhere(&flow.0);
+    ByRef: Ref<H::Flow> = Ref, shared_by_ref;
     /// Flows in an `Arc`.
-    InArc: Arc<H::Flow> = Arc::new, |this: &Self, flow: &Arc<H::Flow>| this.0.abort_elsewhere(flow);
+    InArc: Arc<H::Flow> = Arc::new, shared_in_arc;
     /// Flows behind `dyn Flow`, on one thread: they are not told apart any more, so [`Need::Threads`](crate::Need::Threads) is lacking.
-    Boxed: LocalBoxFlow<<H::Flow as Flow>::Error> = boxed, |_, _| false;
+    Boxed: LocalBoxFlow<<H::Flow as Flow>::Error> = boxed, not_shared;
 }
 
 fn boxed<F: Flow + 'static>(flow: F) -> LocalBoxFlow<F::Error> {
     Box::new(flow)
+}
+
+fn shared_by_ref<'f, H: Harness>(
+    harness: &'f H,
+    flow: &'f Ref<H::Flow>,
+) -> Option<Shared<'f, Ref<H::Flow>>> {
+    Some(Box::new(Ref(harness.shared(&flow.0)?)))
+}
+
+fn shared_in_arc<'f, H: Harness>(
+    harness: &'f H,
+    flow: &'f Arc<H::Flow>,
+) -> Option<Shared<'f, Arc<H::Flow>>> {
+    harness.shared(flow)
+}
+
+fn not_shared<'f, H: Harness>(
+    _: &'f H,
+    _: &'f LocalBoxFlow<<H::Flow as Flow>::Error>,
+) -> Option<Shared<'f, LocalBoxFlow<<H::Flow as Flow>::Error>>> {
+    None
 }

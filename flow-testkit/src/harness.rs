@@ -52,6 +52,9 @@ impl<F> fmt::Debug for Link<F> {
     }
 }
 
+/// A flow that several threads use: what [`Harness::shared`] gives.
+pub type Shared<'f, F> = Box<dyn Flow<Error = <F as Flow>::Error> + Sync + 'f>;
+
 /// What is left where a flow could not be made because its switch was off.
 pub struct Refused {
     /// The far end of what was to become a flow.
@@ -89,7 +92,7 @@ pub enum Need {
     Breaking,
     /// The runtime can be ended while flows live: [`Harness::end_runtime`].
     Runtime,
-    /// Flows can be used from another thread: [`Harness::abort_elsewhere`].
+    /// Flows can be used from several threads at once: [`Harness::shared`].
     Threads,
     /// The heap of this thread is counted: [`Harness::allocated`].
     Allocated,
@@ -230,13 +233,39 @@ pub trait Harness: 'static {
         false
     }
 
-    /// Aborts the flow on another thread and waits for that. False if these flows stay on one thread.
+    /// The flow for use from several threads at once. `None` if flows of this kind stay on one thread.
     ///
-    /// Where they do not, the body is
-    /// `std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked")); true`.
-    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
+    /// Where they do not, the body is `Some(Box::new(flow))`: that it compiles is the proof that the flow is `Sync`. The kit has
+    /// threads of its own.
+    ///
+    /// ```
+    /// use flow_core::memory::{self, MemoryFlow};
+    /// use flow_testkit::{Harness, Shared};
+    ///
+    /// struct MyHarness;
+    ///
+    /// impl Harness for MyHarness {
+    ///     type Flow = MemoryFlow; // your flow
+    ///
+    ///     fn pair(&self) -> (MemoryFlow, MemoryFlow) {
+    ///         memory::pair(64 * 1024)
+    ///     }
+    ///
+    ///     fn shared<'f>(&'f self, flow: &'f MemoryFlow) -> Option<Shared<'f, MemoryFlow>> {
+    ///         Some(Box::new(flow))
+    ///     }
+    /// }
+    ///
+    /// let (flow, _peer) = MyHarness.pair();
+    /// let shared = MyHarness.shared(&flow).expect("it is `Sync`");
+    /// std::thread::scope(|s| s.spawn(|| shared.abort()).join()).expect("no panic");
+    /// ```
+    ///
+    /// Calls are polled outside of [`enter`](Self::enter) there. A flow that can be polled nowhere but inside its runtime is given in a wrapper that
+    /// goes inside for each call.
+    fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
         let _ = flow;
-        false
+        None
     }
 
     /// How many tasks live on the runtime. Those that were not there before a law and are left after it are reported.

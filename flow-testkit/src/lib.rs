@@ -32,6 +32,7 @@ pub mod script;
 mod step;
 mod subject;
 mod suite;
+mod threads;
 pub mod transport;
 
 pub use crate::any::{AnyError, AnyFlow, AnyHarness};
@@ -39,7 +40,7 @@ pub use crate::case::Case;
 pub use crate::census::Census;
 pub use crate::forms::{Boxed, ByRef, InArc, Ref};
 pub use crate::fragile::{Break, Fragile, FragileError};
-pub use crate::harness::{Harness, Link, Need, Refused, Room};
+pub use crate::harness::{Harness, Link, Need, Refused, Room, Shared};
 pub use crate::law::{Law, Run, Verdict, watchdog};
 pub use crate::peer::{FlowPeer, Peer, Recv};
 pub use crate::report::{Outcome, Report};

@@ -5,7 +5,7 @@ mod heap;
 use flow_core::Switch;
 use flow_core::memory::MemoryFlow;
 use flow_testkit::memory::Memory;
-use flow_testkit::{Harness, Link, Need, Refused, Room};
+use flow_testkit::{Harness, Link, Need, Refused, Room, Shared};
 
 /// The kit's own harness, in a binary that counts its heap.
 #[derive(Default)]
@@ -36,8 +36,8 @@ impl Harness for Counted {
         self.0.link_with(switch)
     }
 
-    fn abort_elsewhere(&self, flow: &MemoryFlow) -> bool {
-        self.0.abort_elsewhere(flow)
+    fn shared<'f>(&'f self, flow: &'f MemoryFlow) -> Option<Shared<'f, MemoryFlow>> {
+        self.0.shared(flow)
     }
 
     fn allocated(&self) -> Option<usize> {

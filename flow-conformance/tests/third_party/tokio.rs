@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 
-use flow_core::{Engine, Flow as _, FuturesIoTransport, from_futures_io};
-use flow_testkit::{Harness, Link, Room};
+use flow_core::{Engine, FuturesIoTransport, from_futures_io};
+use flow_testkit::{Harness, Link, Room, Shared};
 use tokio::io::DuplexStream;
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
@@ -53,9 +53,8 @@ impl Harness for Unix {
         self.0.take().is_some()
     }
 
-    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
-        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
-        true
+    fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
+        Some(Box::new(flow))
     }
 }
 
@@ -86,8 +85,7 @@ impl Harness for Duplex {
         Link::new(flow, IoPeer::new(other))
     }
 
-    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
-        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
-        true
+    fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
+        Some(Box::new(flow))
     }
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use flow_core::memory::{self, MemoryFlow};
-use flow_core::{Engine, Flow as _, FuturesIo, FuturesIoTransport, from_futures_io};
-use flow_testkit::{Harness, Link, Room};
+use flow_core::{Engine, FuturesIo, FuturesIoTransport, from_futures_io};
+use flow_testkit::{Harness, Link, Room, Shared};
 use futures_io::{AsyncRead as _, AsyncWrite as _};
 use yamux::{Config, Connection, Mode, Stream};
 
@@ -116,8 +116,7 @@ impl Harness for Yamux {
         any
     }
 
-    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
-        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
-        true
+    fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
+        Some(Box::new(flow))
     }
 }

@@ -16,12 +16,14 @@ mod naive;
 mod narrow;
 mod over_memory;
 mod over_socket;
+mod over_threads;
 mod over_wire;
 mod read;
 mod scripts;
 mod shutdown;
 mod switch;
 mod tasks;
+mod threads;
 mod write;
 
 use std::sync::OnceLock;
@@ -128,6 +130,7 @@ pub fn all() -> Vec<Broken> {
         breaks::all,
         switch::all,
         tasks::all,
+        threads::all,
         fd::all,
         leaves::all,
         scripts::all,
@@ -141,6 +144,7 @@ pub fn all() -> Vec<Broken> {
 pub fn good() -> Vec<Subject> {
     vec![
         Subject::of::<over_memory::OverMemory<NoFault>>("good/memory"),
+        Subject::of::<over_threads::OverThreads<NoFault>>("good/threads"),
         Subject::of::<over_wire::OverWire<NoFault>>("good/transport"),
         Subject::of::<breaks::OverFragile<NoFault>>("good/fragile"),
         Subject::of::<over_socket::OverSocket<NoFault, false>>("good/unix"),
@@ -153,6 +157,7 @@ pub fn good() -> Vec<Subject> {
 struct NoFault;
 
 impl over_memory::FlowFault for NoFault {}
+impl over_threads::ThreadFault for NoFault {}
 impl over_wire::WireFault for NoFault {}
 impl breaks::BreakFault for NoFault {}
 impl over_socket::SocketFault for NoFault {}

@@ -19,6 +19,8 @@ pub mod shutdown;
 pub mod states;
 pub mod switch;
 pub mod tasks;
+pub mod threads;
+pub mod threads_end;
 pub mod write;
 pub mod write_end;
 pub mod writev;
@@ -140,6 +142,14 @@ macro_rules! with_laws {
             let_go tasks_drop_may_reenter [];
             quiet tasks_always_ready_yields [];
             quiet tasks_idle_is_idle [];
+
+            threads threads_lose_no_wake [Threads];
+            threads threads_readers_are_all_served [Threads];
+            threads threads_dropped_calls_hand_on [Threads];
+            threads threads_discarding_goes_on [Threads];
+            threads_end threads_abort_ends_every_call [Threads];
+            threads_end threads_shutdown_meets_writing [Threads];
+            threads_end threads_close_meets_reading [Threads];
 
             leaves drop_leaves_nothing [Alone];
 

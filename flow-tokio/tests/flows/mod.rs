@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
 use flow_core::memory::{self, MemoryFlow};
-use flow_core::{Engine, Flow as _, Switch};
+use flow_core::{Engine, Switch};
 use flow_testkit::fd::Wires;
 use flow_testkit::memory::WirePeer;
-use flow_testkit::{Harness, Link, Need, Refused, Room, Suite};
+use flow_testkit::{Harness, Link, Need, Refused, Room, Shared, Suite};
 use flow_tokio::{
     TokioFlow, TokioIo, TokioIoTransport, connect, connect_with, from_pair, from_pair_with,
     from_tokio_io,
@@ -152,9 +152,8 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
         self.0.take().is_some()
     }
 
-    fn abort_elsewhere(&self, flow: &TokioFlow) -> bool {
-        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
-        true
+    fn shared<'f>(&'f self, flow: &'f TokioFlow) -> Option<Shared<'f, TokioFlow>> {
+        Some(Box::new(flow))
     }
 }
 
@@ -210,9 +209,8 @@ impl Harness for ThereAndBack {
         })
     }
 
-    fn abort_elsewhere(&self, flow: &Self::Flow) -> bool {
-        std::thread::scope(|s| s.spawn(|| flow.abort()).join().expect("abort panicked"));
-        true
+    fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
+        Some(Box::new(flow))
     }
 }
 
