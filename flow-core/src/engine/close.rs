@@ -68,6 +68,10 @@ impl<T: Transport> Inner<T> {
             if !self.peer_has_ended(&unasked)? {
                 return Poll::Pending;
             }
+            // Our own abort makes the transport see an end.
+            if self.lines.has(flag::ABORTED) {
+                return Poll::Ready(Err(WriteError::Closed));
+            }
             self.lines.set(flag::CLOSED);
             self.lines.close.wake_all();
             Poll::Ready(Ok(()))
