@@ -23,6 +23,7 @@ fn program() -> Command {
         "FLOW_TESTKIT_ROW",
         "FLOW_TESTKIT_SEED",
         "FLOW_TESTKIT_CASES",
+        "FLOW_TESTKIT_ROUNDS",
     ] {
         command.env_remove(variable);
     }

@@ -111,7 +111,11 @@ impl Report {
         if let Some((number, _)) = &self.row {
             line = format!("FLOW_TESTKIT_ROW={number} ");
         }
-        for variable in ["FLOW_TESTKIT_SEED", "FLOW_TESTKIT_CASES"] {
+        for variable in [
+            "FLOW_TESTKIT_SEED",
+            "FLOW_TESTKIT_CASES",
+            "FLOW_TESTKIT_ROUNDS",
+        ] {
             if let Ok(value) = std::env::var(variable) {
                 line = format!("{line}{variable}={value} ");
             }

@@ -23,6 +23,21 @@ use crate::harness::Harness;
 /// need it.
 const LOOKS: usize = 500;
 
+/// How many rounds there are where a law makes `count` of them ordinarily: `FLOW_TESTKIT_ROUNDS` times as many. Most faults have wide windows; those of a
+/// few nanoseconds are found in thousands of rounds, which take minutes over sockets.
+///
+/// # Panics
+///
+/// If the variable is no number.
+pub(crate) fn times(count: usize) -> usize {
+    const NAME: &str = "FLOW_TESTKIT_ROUNDS";
+    let factor = std::env::var(NAME).map_or(1, |value| {
+        let number = value.parse::<usize>();
+        number.unwrap_or_else(|_| panic!("{NAME} is no number: {value}"))
+    });
+    count.saturating_mul(factor.max(1))
+}
+
 /// How often it is tried to have both threads running.
 const TRIES: usize = 3;
 /// How often a thread looks until a running one has answered.

@@ -12,10 +12,10 @@ use crate::case::Case;
 use crate::harness::{Harness, Link, Room};
 use crate::moves::{IN, MUCH, feed_in, feed_out, pull, push, tape_in, tape_out};
 use crate::peer::Peer;
-use crate::threads::{Here, There, Timing};
+use crate::threads::{Here, There, Timing, times};
 
-/// How often two threads meet on one flow.
-const ROUNDS: usize = 400;
+/// How often two threads meet on one flow, at least.
+const ROUNDS: usize = 200;
 /// How many flows there are at a time, where each serves one round.
 const BATCH: usize = 25;
 /// What a write has left when there is no room any more.
@@ -37,7 +37,7 @@ pub(super) fn on_fresh_flows<H: Harness, T: Send>(
     mut here: impl FnMut(&Here<'_, H, T>, &H::Flow, &mut dyn Peer, usize),
 ) {
     let mut timing = Timing::new(kinds);
-    for first in (0..count).step_by(BATCH) {
+    for first in (0..times(count)).step_by(BATCH) {
         let links = (0..BATCH).map(|_| match room {
             Room::Ample => case.link(),
             Room::Tight => case.tight(),
@@ -64,9 +64,8 @@ pub(super) fn more_than_room<H: Harness>(case: &Case<H>) -> usize {
 }
 
 /// How many rounds there are where each moves so many bytes.
-const fn rounds_of(len: usize) -> usize {
-    let most = 8 * 1024 * 1024 / len;
-    if most < ROUNDS { most } else { ROUNDS }
+fn rounds_of(len: usize) -> usize {
+    times(ROUNDS).min(8 * 1024 * 1024 / len)
 }
 
 /// The chunk of a read on another thread.
@@ -91,7 +90,7 @@ fn bytes_beside_a_read<H: Harness>(case: &Case<H>) {
     let shared = case.shared(&flow);
     let (mut feed, mut tape) = (feed_in(), tape_in());
     case.rounds(
-        0..ROUNDS,
+        0..times(ROUNDS),
         &mut Timing::new(1),
         |there, _| {
             let mut read = there.call("a read on another thread", shared.read());
@@ -224,7 +223,7 @@ pub fn threads_readers_are_all_served<H: Harness>(case: &Case<H>) {
     let shared = case.shared(&flow);
     let (mut feed, mut tape) = (feed_in(), tape_in());
     case.rounds(
-        0..2 * ROUNDS,
+        0..times(2 * ROUNDS),
         &mut Timing::new(4),
         |there, _| {
             let mut read = there.call("a read on another thread", shared.read());
@@ -304,7 +303,7 @@ fn reads_beside_a_dropped_read<H: Harness>(case: &Case<H>) {
     let shared = case.shared(&flow);
     let (mut feed, mut tape) = (feed_in(), tape_in());
     case.rounds(
-        0..2 * ROUNDS,
+        0..times(2 * ROUNDS),
         &mut Timing::new(4),
         |there, _| {
             let mut read = there.call("a read behind a dropped one", shared.read());
@@ -383,8 +382,7 @@ pub fn threads_discarding_goes_on<H: Harness>(case: &Case<H>) {
 }
 
 fn input_beside_a_write<H: Harness>(case: &Case<H>) {
-    const PART: usize = 97;
-    let len = more_than_room(case);
+    const PART: usize = 4096;
     let Link { flow, mut peer } = case.tight();
     let shared = case.shared(&flow);
     let (mut feed, mut tape) = (feed_out(), tape_out());
@@ -393,7 +391,8 @@ fn input_beside_a_write<H: Harness>(case: &Case<H>) {
         .step("shutdown(Read)", flow.shutdown(Shutdown::Read))
         .finish();
     assert!(result.is_ok(), "shutdown(Read) failed: {result:?}");
-    let data = feed.next(len);
+    // So much that it waits until the peer receives: what a link takes at a time is not always the same.
+    let data = feed.next(MUCH);
     case.rounds(
         0..1,
         &mut Timing::new(1),
@@ -415,7 +414,7 @@ fn input_beside_a_write<H: Harness>(case: &Case<H>) {
                     moved > 0 || here.is_moving()
                 },
             );
-            let result = here.join_while(|| pull(&mut peer, &mut tape, len));
+            let result = here.join_while(|| pull(&mut peer, &mut tape, PART));
             assert!(result.is_ok(), "write failed: {result:?}");
             case.receive_up_to(&mut peer, &mut tape, feed.at());
         },
