@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use async_io::Async;
 use flow_core::{Engine, FuturesIoTransport, from_futures_io};
-use flow_testkit::Harness;
+use flow_testkit::{Harness, Shared};
 
 macro_rules! harness {
     ($($(#[$doc:meta])* $name:ident: $stream:ty = $make:expr;)*) => {$(

@@ -11,7 +11,7 @@ use flow_core::memory;
 use flow_core::{Flow, Switch};
 use flow_testkit::fd::Wires;
 use flow_testkit::memory::WirePeer;
-use flow_testkit::{End, Harness, Link, Need, Peer, Refused, Room, Shared, Suite};
+use flow_testkit::{End, Harness, Link, Need, Peer, Refused, Room, Suite};
 use flow_tls::TlsFlow;
 use flow_tokio::TokioFlow;
 use rustix::net::sockopt;
@@ -160,7 +160,7 @@ impl<H: Carrier + Default> Harness for Tls<H> {
         self.below.tasks()
     }
 
-    fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
+    fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<flow_testkit::Shared<'f, Self::Flow>> {
         Some(Box::new(flow))
     }
 
