@@ -119,7 +119,9 @@ pub fn threads_abort_ends_every_call<H: Harness>(case: &Case<H>) {
             }
             let mut tape = tape_out();
             drain(case, peer, &mut tape, &mut None);
-            if waits {
+            // What a link takes at a time is not always the same: a call on the other thread may have sent the rest before the abort.
+            let all_sent = tape.at() == len as u64;
+            if waits && !all_sent {
                 expect_closed("a taken write beside an abort", write.finish());
             }
             match met {
@@ -131,7 +133,7 @@ pub fn threads_abort_ends_every_call<H: Harness>(case: &Case<H>) {
                 }
                 // Nothing may be owed any more, or not yet.
                 Met::Other("a flush beside an abort" | "a shutdown beside an abort", Ok(()))
-                    if !waits => {}
+                    if !waits || all_sent => {}
                 Met::Other(what, result) => expect_closed(what, result),
             }
             match case.step("a read after an abort", flow.read()).poll() {
