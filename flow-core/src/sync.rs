@@ -2,14 +2,16 @@
 
 #[cfg(loom)]
 pub(crate) use loom::{
-    sync::atomic::{AtomicU32, AtomicUsize, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     sync::{Mutex, MutexGuard},
+    thread::yield_now,
 };
 use std::sync::{PoisonError, TryLockError};
 #[cfg(not(loom))]
 pub(crate) use std::{
-    sync::atomic::{AtomicU32, AtomicUsize, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     sync::{Mutex, MutexGuard},
+    thread::yield_now,
 };
 
 /// Locks, also after a panic of foreign code: what these locks guard is consistent whenever foreign code runs.

@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use flow_core::combinators::Counted;
 use flow_core::memory::{self, MemoryFlow, Received, Wire};
 use flow_core::{
     Bytes, Chunks, Engine, Flow, FlowExt, FlushOp, PeerEnd, ReadOp, Shutdown, Switch, Transport,
@@ -627,5 +628,29 @@ fn a_write_that_another_thread_completes_before_it_parks_is_woken() {
             writer.join().unwrap();
         },
         &["park_misses_being_served"],
+    );
+}
+
+#[test]
+fn what_is_counted_belongs_together() {
+    model::run(
+        "what_is_counted_belongs_together",
+        || {
+            let (flow, wire) = memory::with_wire(8);
+            let flow = Arc::new(Counted::new(flow));
+            let live = flow.live();
+            let writers = ["abc", "def"].map(|data| {
+                let flow = Arc::clone(&flow);
+                thread::spawn(move || block_on(flow.write(data)).unwrap())
+            });
+            let stats = live.now();
+            assert_eq!(stats.written_bytes, 3 * stats.write_ops);
+            for writer in writers {
+                writer.join().unwrap();
+            }
+            assert_eq!((live.now().written_bytes, live.now().write_ops), (6, 2));
+            drop(wire);
+        },
+        &["statistics_are_looked_at_once", "bytes_come_before_begun"],
     );
 }

@@ -1,10 +1,7 @@
 //! How much went each way, how often, and how long it took.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use crate::sync::{Mutex, lock};
+use std::time::Duration;
 
 /// How many bytes went each way, in how many operations, and in what time.
 ///
@@ -103,78 +100,6 @@ impl fmt::Display for Size {
     }
 }
 
-/// Statistics that go on changing, to be looked at from anywhere: a progress line in another task, say.
-///
-/// Each look is of one moment: its numbers belong together.
-#[derive(Clone, Default)]
-pub struct LiveStats(Arc<Mutex<Tally>>);
-
-#[derive(Default)]
-struct Tally {
-    stats: Stats,
-    since: Option<Instant>,
-    ended: bool,
-}
-
-impl LiveStats {
-    /// What has happened so far.
-    #[must_use]
-    pub fn now(&self) -> Stats {
-        lock(&self.0).now()
-    }
-
-    /// Time counts from here. Calls but the first change nothing.
-    pub(super) fn start(&self) {
-        lock(&self.0).since.get_or_insert_with(Instant::now);
-    }
-
-    /// Time counts no longer.
-    pub(super) fn end(&self) -> Stats {
-        let mut tally = lock(&self.0);
-        tally.stats = tally.now();
-        tally.ended = true;
-        tally.stats
-    }
-
-    #[inline]
-    pub(super) fn add_read(&self, bytes: usize) {
-        let stats = &mut lock(&self.0).stats;
-        stats.read_bytes += bytes as u64;
-        stats.read_ops += 1;
-    }
-
-    /// A read that did not bring the bytes into memory.
-    pub(super) fn add_direct_read(&self, bytes: usize) {
-        let stats = &mut lock(&self.0).stats;
-        stats.read_bytes += bytes as u64;
-        stats.direct_bytes += bytes as u64;
-        stats.read_ops += 1;
-    }
-
-    #[inline]
-    pub(super) fn add_write(&self, bytes: usize) {
-        let stats = &mut lock(&self.0).stats;
-        stats.written_bytes += bytes as u64;
-        stats.write_ops += 1;
-    }
-}
-
-impl Tally {
-    fn now(&self) -> Stats {
-        let mut stats = self.stats;
-        if let (Some(since), false) = (self.since, self.ended) {
-            stats.duration = since.elapsed();
-        }
-        stats
-    }
-}
-
-impl fmt::Debug for LiveStats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LiveStats").field(&self.now()).finish()
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -204,15 +129,5 @@ mod tests {
         };
         assert_eq!(stats.bytes_per_second(), None);
         assert!(stats.to_string().ends_with("in 0.0ns"), "{stats}");
-    }
-
-    #[test]
-    fn time_stops_at_the_end() {
-        let live = LiveStats::default();
-        assert_eq!(live.now().duration, Duration::ZERO);
-        live.start();
-        let end = live.end();
-        while live.0.lock().unwrap().since.unwrap().elapsed() == end.duration {}
-        assert_eq!(live.now(), end);
     }
 }
