@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Bound, Figure, Gap, Missing, Than, Verdict, What};
+use super::{Bound, Figure, Missing, Than, Verdict, What};
 
 /// Every bound that does not depend on how fast a machine is.
 pub const BOUNDS: &[Bound] = &[
@@ -45,10 +45,7 @@ pub const BOUNDS: &[Bound] = &[
         than: Than::Times("flow-tokio"),
         floor: 1.03,
         aim: 1.01,
-        gap: Some(Gap {
-            worst: 1.05,
-            why: "each wrapper takes every answer apart and makes its own of it",
-        }),
+        gap: None,
     },
     Bound {
         name: "system-calls-ping-pong",
