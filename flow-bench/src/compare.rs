@@ -1,4 +1,4 @@
-//! All rows, in paired rounds: each side of a row runs once in each round, in a process of its own, and who goes first changes from round to round.
+//! All rows, in paired rounds: each side of a row runs in each round, in a process of its own, and who goes first changes from pair to pair.
 //!
 //! Machines drift, by more than most rows differ; so the two sides of a round, which run one right after the other, are set against each other, and
 //! the median of these ratios is what is judged.
@@ -56,20 +56,18 @@ pub(crate) fn compare(args: &Compare) -> Result<bool, String> {
     for round in 0..args.rounds {
         for (row, (ours, theirs)) in rows.iter().zip(&mut lines) {
             progress.tell(round, row.name);
-            if row.unit() == Unit::Bytes && round > 0 {
-                // The same each time.
-                continue;
-            }
             let one = |who, lines: &mut Vec<Line>| {
                 run(&program, row, who, args).map(|line| lines.push(line))
             };
-            // ABBA: what a machine does slowly is halved on both sides.
-            if round % 2 == 0 {
-                one(row.ours, ours)?;
-                one(row.theirs, theirs)?;
-            } else {
-                one(row.theirs, theirs)?;
-                one(row.ours, ours)?;
+            for pair in 0..row.pairs(round) {
+                // ABBA: what a machine does slowly is halved on both sides.
+                if (round + pair) % 2 == 0 {
+                    one(row.ours, ours)?;
+                    one(row.theirs, theirs)?;
+                } else {
+                    one(row.theirs, theirs)?;
+                    one(row.ours, ours)?;
+                }
             }
         }
     }
@@ -186,6 +184,9 @@ fn run(program: &Path, row: &Row, who: &str, args: &Compare) -> Result<Line, Str
     };
     let alone = format!("{who} {} {count}", row.workload);
     let mut command = Command::new(program);
+    if row.one_thread {
+        command.env("ASYNC_STD_THREAD_COUNT", "1");
+    }
     command.args([who, row.workload, &count.to_string(), "--json"]);
     let limit = Duration::from_secs(args.limit.into());
     let output = child::output(&mut command, limit).map_err(|e| format!("{alone}: {e}"))?;
@@ -251,6 +252,7 @@ mod tests {
             buffers: Buffers::Fresh,
             floor,
             count: None,
+            one_thread: false,
         }));
         Outcome {
             row,

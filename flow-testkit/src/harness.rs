@@ -90,6 +90,8 @@ pub enum Need {
     /// Flows can be made that fail at a given byte, for a reason that is not the peer's: [`Harness::breaking`]. Asked only of harnesses that
     /// [offer](Harness::OFFERS) it.
     Breaking,
+    /// Direct reads give something where 64 KiB have arrived: [`Flow::direct`]. Asked only of harnesses that [offer](Harness::OFFERS) it.
+    Direct,
     /// The runtime can be ended while flows live: [`Harness::end_runtime`].
     Runtime,
     /// Flows can be used from several threads at once: [`Harness::shared`].
@@ -114,7 +116,7 @@ impl Need {
     /// Whether few flows have it, so that it is lacking where a harness does not [offer](Harness::OFFERS) it.
     #[must_use]
     pub const fn is_rare(self) -> bool {
-        matches!(self, Self::Breaking)
+        matches!(self, Self::Breaking | Self::Direct)
     }
 }
 

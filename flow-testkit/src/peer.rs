@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use flow_core::{Bytes, Flow, ReadOp, Shutdown, ShutdownOp, WriteOp};
 
-use crate::step::{Counter, YIELDS};
+use crate::step::Counter;
 
 /// What a peer met when it received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +81,12 @@ pub struct FlowPeer<F> {
     over: Option<Recv>,
 }
 
-/// Polls, and again where that woke itself: a flow that is always ready gives its task back now and then.
+/// How often a call is polled again at once that woke itself: more often than any flow that can go on does so, by chance or otherwise.
+const PATIENCE: usize = 16;
+
+/// Polls, and again where that woke itself: a flow that is always ready gives its task back now and then, and so does what is below it.
 fn now<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-    for _ in 0..YIELDS {
+    for _ in 0..PATIENCE {
         let (counter, waker) = Counter::new();
         let result = poll(&mut Context::from_waker(&waker));
         if result.is_ready() || counter.wakes() == 0 {

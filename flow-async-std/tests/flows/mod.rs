@@ -15,7 +15,7 @@ use flow_testkit::{Harness, Link, Need, Refused, Room, Shared, Suite};
     reason = "the flows of both backends are run by one program too"
 )]
 mod wired;
-use wired::{Fifos, Over, Pipe, Tcp, Unix, Wired};
+use wired::{Fifos, Over, Pipe, Tcp, TcpAtOnce, Unix, UnixAtOnce, Wired};
 
 /// async-std or smol, each with its threads; over what is wired so. The reactor of both is async-io's, in a thread of its own.
 struct AsyncIo<const SMOL: bool, W>(PhantomData<W>);
@@ -30,6 +30,7 @@ impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
     type Flow = AsyncStdFlow;
 
     const LACKS: &'static [(Need, &'static str)] = W::LACKS_WITHOUT_END;
+    const OFFERS: &'static [Need] = W::OFFERS;
 
     fn over(&self, fd: OwnedFd) -> Option<AsyncStdFlow> {
         matches!(W::OVER, Over::Socket(_)).then(|| connect(fd).expect("a connected socket"))
@@ -50,7 +51,10 @@ impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
         match W::OVER {
             Over::Socket(wires) => {
                 let (a, b) = wires.pair(Room::Ample);
-                (connect(a).expect("a socket"), connect(b).expect("a socket"))
+                (
+                    connect(W::ready(a)).expect("a socket"),
+                    connect(W::ready(b)).expect("a socket"),
+                )
             }
             Over::Pipes(pipes) => {
                 let (a, b) = pipes.pair(Room::Ample);
@@ -66,7 +70,7 @@ impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
         match W::OVER {
             Over::Socket(wires) => {
                 let (ours, theirs) = wires.link(room);
-                Link::new(connect(ours).expect("a socket"), theirs)
+                Link::new(connect(W::ready(ours)).expect("a socket"), theirs)
             }
             Over::Pipes(pipes) => {
                 let ((read, write), theirs) = pipes.link(room);
@@ -79,7 +83,7 @@ impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
         Some(match W::OVER {
             Over::Socket(wires) => {
                 let (ours, theirs) = wires.link(Room::Tight);
-                match connect_with(ours, switch) {
+                match connect_with(W::ready(ours), switch) {
                     Ok(flow) => Ok(Link::new(flow, theirs)),
                     Err(e) => Err(Refused {
                         peer: Box::new(theirs),
@@ -128,8 +132,8 @@ impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
 pub(crate) fn add_to(suite: Suite) -> Suite {
     suite
         .flow::<AsyncIo<false, Unix>>("async-std/unix")
-        .flow::<AsyncIo<false, Tcp>>("async-std/tcp")
-        .flow::<AsyncIo<true, Unix>>("smol/unix")
+        .flow::<AsyncIo<false, TcpAtOnce>>("async-std/tcp")
+        .flow::<AsyncIo<true, UnixAtOnce>>("smol/unix")
         .flow::<AsyncIo<true, Tcp>>("smol/tcp")
         .flow::<AsyncIo<true, Pipe>>("smol/pipes")
         .flow::<AsyncIo<true, Fifos>>("smol/fifos")

@@ -44,7 +44,7 @@ pub(crate) fn plain(results: &[Outcome]) -> String {
 /// For a page.
 pub(crate) fn markdown(results: &[Outcome], rounds: u32, machine: &Machine) -> String {
     let mut text = format!(
-        "{machine}; medians of {rounds} rounds, least and most in brackets.\n\n\
+        "{machine}; medians of {rounds} rounds, three times as many where there is a floor, least and most in brackets.\n\n\
         | row | ours | theirs | buffers | ours | theirs | | ratio | by processor time | floor and aim | |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );

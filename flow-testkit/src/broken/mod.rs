@@ -10,6 +10,7 @@ mod breaks;
 mod cancel;
 mod close;
 mod delivery;
+mod direct;
 mod fd;
 mod leaves;
 mod naive;
@@ -129,6 +130,7 @@ pub fn all() -> Vec<Broken> {
         abort::all,
         breaks::all,
         switch::all,
+        direct::all,
         tasks::all,
         threads::all,
         fd::all,
@@ -147,6 +149,7 @@ pub fn good() -> Vec<Subject> {
         Subject::of::<over_threads::OverThreads<NoFault>>("good/threads"),
         Subject::of::<over_wire::OverWire<NoFault>>("good/transport"),
         Subject::of::<breaks::OverFragile<NoFault>>("good/fragile"),
+        Subject::of::<direct::OverUnseen<NoFault>>("good/direct"),
         Subject::of::<over_socket::OverSocket<NoFault, false>>("good/unix"),
         Subject::of::<over_socket::OverSocket<NoFault, true>>("good/tcp"),
     ]
@@ -160,6 +163,7 @@ impl over_memory::FlowFault for NoFault {}
 impl over_threads::ThreadFault for NoFault {}
 impl over_wire::WireFault for NoFault {}
 impl breaks::BreakFault for NoFault {}
+impl direct::DirectFault for NoFault {}
 impl over_socket::SocketFault for NoFault {}
 
 static HEAP: OnceLock<fn() -> usize> = OnceLock::new();

@@ -6,7 +6,7 @@ use flow_core::{Flow, FlowExt, ReadOp, WriteOp};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link};
-use crate::moves::{MUCH, feed_in, feed_out, pull, push, tape_in, tape_out};
+use crate::moves::{MUCH, feed_in, feed_out, pull, push, push_up_to, tape_in, tape_out};
 use crate::pattern::{Feed, Pattern, Tape};
 use crate::step::Counter;
 
@@ -103,8 +103,13 @@ pub fn tasks_neither_direction_starves<H: Harness>(case: &Case<H>) {
                 }
             }
             if waits {
-                // There is something to read and room to write, so whoever is told to wait is woken, on whatever thread that is seen to.
-                case.wait("both directions", || counter.wakes() > wakes, || false);
+                // There is something to read and room to write, or will be as soon as the peer's turn comes; so whoever is told to wait is woken, on
+                // whatever thread that is seen to.
+                let others = || {
+                    let sent = push_up_to(&mut peer, &mut feed, got.at() + 2000);
+                    pull(&mut peer, &mut seen, MUCH) | sent
+                };
+                case.wait("both directions", || counter.wakes() > wakes, others);
             }
         }
         assert!(

@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod cancel_points;
 pub mod close;
 pub mod delivery;
+pub mod direct;
 pub mod fd;
 mod inside;
 pub mod leaves;
@@ -124,6 +125,12 @@ macro_rules! with_laws {
             switch switch_off_aborts [Switch];
             switch switch_off_refuses [Switch];
             switch switch_holds_weakly [Switch];
+
+            direct direct_reads_in_order_once [Direct];
+            direct direct_read_takes_its_turn [Direct OwnTasks];
+            direct direct_read_leaves_the_end [Direct];
+            direct direct_bytes_are_written_whole [Direct];
+            direct direct_chunk_never_changes [Direct];
 
             states states_answer_as_listed [];
 

@@ -22,7 +22,7 @@ use tokio::runtime::{Builder, Runtime};
     reason = "the flows of both backends are run by one program too"
 )]
 mod wired;
-use wired::{Fifos, Over, Pipe, Tcp, Unix, Wired};
+use wired::{Fifos, Over, Pipe, Tcp, TcpAtOnce, Unix, UnixAtOnce, Wired};
 
 /// A runtime of one thread, driven by the law itself, or of several; over what is wired so.
 struct Tokio<const THREADS: bool, W>(RefCell<Option<Runtime>>, PhantomData<W>);
@@ -42,6 +42,7 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
     type Flow = TokioFlow;
 
     const LACKS: &'static [(Need, &'static str)] = W::LACKS;
+    const OFFERS: &'static [Need] = W::OFFERS;
 
     fn over(&self, fd: OwnedFd) -> Option<TokioFlow> {
         matches!(W::OVER, Over::Socket(_)).then(|| connect(fd).expect("a connected socket"))
@@ -62,7 +63,10 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
         match W::OVER {
             Over::Socket(wires) => {
                 let (a, b) = wires.pair(Room::Ample);
-                (connect(a).expect("a socket"), connect(b).expect("a socket"))
+                (
+                    connect(W::ready(a)).expect("a socket"),
+                    connect(W::ready(b)).expect("a socket"),
+                )
             }
             Over::Pipes(pipes) => {
                 let (a, b) = pipes.pair(Room::Ample);
@@ -78,7 +82,7 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
         match W::OVER {
             Over::Socket(wires) => {
                 let (ours, theirs) = wires.link(room);
-                Link::new(connect(ours).expect("a socket"), theirs)
+                Link::new(connect(W::ready(ours)).expect("a socket"), theirs)
             }
             Over::Pipes(pipes) => {
                 let ((read, write), theirs) = pipes.link(room);
@@ -91,7 +95,7 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
         Some(match W::OVER {
             Over::Socket(wires) => {
                 let (ours, theirs) = wires.link(Room::Tight);
-                match connect_with(ours, switch) {
+                match connect_with(W::ready(ours), switch) {
                     Ok(flow) => Ok(Link::new(flow, theirs)),
                     Err(e) => Err(Refused {
                         peer: Box::new(theirs),
@@ -218,10 +222,10 @@ impl Harness for ThereAndBack {
 pub(crate) fn add_to(suite: Suite) -> Suite {
     suite
         .flow::<Tokio<false, Unix>>("tokio/current-thread/unix")
-        .flow::<Tokio<false, Tcp>>("tokio/current-thread/tcp")
+        .flow::<Tokio<false, TcpAtOnce>>("tokio/current-thread/tcp")
         .flow::<Tokio<false, Pipe>>("tokio/current-thread/pipes")
         .flow::<Tokio<false, Fifos>>("tokio/current-thread/fifos")
-        .flow::<Tokio<true, Unix>>("tokio/multi-thread/unix")
+        .flow::<Tokio<true, UnixAtOnce>>("tokio/multi-thread/unix")
         .flow::<Tokio<true, Tcp>>("tokio/multi-thread/tcp")
         .flow::<ThereAndBack>("tokio-io")
 }

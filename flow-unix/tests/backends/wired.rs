@@ -2,9 +2,12 @@
 
 #![allow(dead_code, reason = "whether a runtime ends is the backend's matter")]
 
+use std::os::fd::OwnedFd;
+
 use flow_testkit::Need;
 use flow_testkit::fd::Wires;
 use flow_testkit::pipes::Pipes;
+use rustix::io::ioctl_fionbio;
 
 /// What both ends of a link are made of.
 pub(crate) enum Over {
@@ -19,10 +22,20 @@ pub(crate) trait Wired: 'static {
     const LACKS: &'static [(Need, &'static str)];
     /// The same on a runtime that never ends.
     const LACKS_WITHOUT_END: &'static [(Need, &'static str)];
+    const OFFERS: &'static [Need];
+    /// Whether calls on the sockets never wait, whoever makes them: `O_NONBLOCK` is set when the flow is handed them.
+    const AT_ONCE: bool;
+
+    fn ready(fd: OwnedFd) -> OwnedFd {
+        if Self::AT_ONCE {
+            ioctl_fionbio(&fd, true).expect("a socket");
+        }
+        fd
+    }
 }
 
 macro_rules! wired {
-    ($($(#[$doc:meta])* $name:ident = $over:expr, [$(($need:ident, $why:literal)),* $(,)?];)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $over:expr, at_once $at_once:literal, offers $offers:expr, lacks [$(($need:ident, $why:literal)),* $(,)?];)*) => {$(
         $(#[$doc])*
         pub(crate) struct $name;
 
@@ -31,6 +44,12 @@ macro_rules! wired {
             const LACKS: &'static [(Need, &'static str)] = &[$((Need::$need, $why),)* ALLOCATED];
             const LACKS_WITHOUT_END: &'static [(Need, &'static str)] =
                 &[$((Need::$need, $why),)* ALLOCATED, RUNTIME];
+            const OFFERS: &'static [Need] = if cfg!(any(target_os = "linux", target_os = "android")) {
+                $offers
+            } else {
+                &[]
+            };
+            const AT_ONCE: bool = $at_once;
         }
     )*};
 }
@@ -40,24 +59,34 @@ const RUNTIME: (Need, &str) = (Need::Runtime, "the reactor lives as long as the 
 
 wired! {
     /// A pair of `AF_UNIX` sockets.
-    Unix = Over::Socket(Wires::Unix), [
+    Unix = Over::Socket(Wires::Unix), at_once false, offers &[], lacks [
+        (Reset, "a Unix socket loses nothing when the peer leaves"),
+        (TornAbort, "a Unix socket has no reset"),
+    ];
+    /// The same, non-blocking, so that splice(2) moves what comes.
+    UnixAtOnce = Over::Socket(Wires::Unix), at_once true, offers &[Need::Direct], lacks [
         (Reset, "a Unix socket loses nothing when the peer leaves"),
         (TornAbort, "a Unix socket has no reset"),
     ];
     /// A connection over the loopback.
-    Tcp = Over::Socket(Wires::Tcp), [
+    Tcp = Over::Socket(Wires::Tcp), at_once false, offers &[], lacks [
+        (CleanLeave, "TCP resets when the peer leaves with input unread"),
+        (Delivery, "over TCP the peer's system takes what the peer has not read"),
+    ];
+    /// The same, non-blocking.
+    TcpAtOnce = Over::Socket(Wires::Tcp), at_once true, offers &[Need::Direct], lacks [
         (CleanLeave, "TCP resets when the peer leaves with input unread"),
         (Delivery, "over TCP the peer's system takes what the peer has not read"),
     ];
     /// Two anonymous pipes.
-    Pipe = Over::Pipes(Pipes::Anonymous), [
+    Pipe = Over::Pipes(Pipes::Anonymous), at_once false, offers &[], lacks [
         (Reset, "a pipe loses nothing when the peer leaves"),
         (TornAbort, "a pipe has no reset"),
         (Delivery, "a pipe is closed to end it, and nobody can ask it then"),
         (Descriptors, "the flow is over two descriptors, these laws hand it one"),
     ];
     /// Two FIFOs.
-    Fifos = Over::Pipes(Pipes::Named), [
+    Fifos = Over::Pipes(Pipes::Named), at_once false, offers &[Need::Direct], lacks [
         (Reset, "a FIFO loses nothing when the peer leaves"),
         (TornAbort, "a FIFO has no reset"),
         (Delivery, "a FIFO is closed to end it, and nobody can ask it then"),
