@@ -25,9 +25,7 @@ pub fn push(peer: &mut dyn Peer, feed: &mut Feed, len: usize) -> usize {
     }
     let mut left = len;
     while left > 0 {
-        let next = feed.peek(left.min(16 * 1024));
-        let sent = peer.send(&next);
-        feed.sent(sent);
+        let sent = feed.offer(left, |next| peer.send(next));
         left -= sent;
         if sent == 0 {
             break;

@@ -1,5 +1,6 @@
 //! Position-coded bytes: a mismatch says whether bytes were lost, repeated, swapped or foreign, and where.
 
+use bytes::Buf;
 use flow_core::Bytes;
 
 /// An endless stream of bytes, each a function of the stream and of its offset.
@@ -102,20 +103,46 @@ impl Pattern {
 pub struct Feed {
     pattern: Pattern,
     at: u64,
+    /// The next bytes, of which a peer takes as many as it can: made once, also where it can take few at a time.
+    window: Bytes,
 }
+
+/// How many bytes a peer is offered at a time.
+const MOST_OFFER: usize = 16 * 1024;
+/// So many are never cut in two that a peer might have taken as one.
+const LEAST_OFFER: usize = 4 * 1024;
 
 impl Feed {
     /// The pattern from its start.
     #[must_use]
     pub const fn new(pattern: Pattern) -> Self {
-        Self { pattern, at: 0 }
+        Self {
+            pattern,
+            at: 0,
+            window: Bytes::new(),
+        }
     }
 
     /// The next `len` bytes.
     pub fn next(&mut self, len: usize) -> Bytes {
         let bytes = self.peek(len);
-        self.at += len as u64;
+        self.sent(len);
         bytes
+    }
+
+    /// The next bytes for a peer that takes as many as it can: `most` of them, or as many as it is offered at a time. What it leaves is offered again.
+    pub fn offer(&mut self, most: usize, take: impl FnOnce(&[u8]) -> usize) -> usize {
+        if self.window.len() < most.min(LEAST_OFFER) {
+            self.window = self.peek(MOST_OFFER);
+        }
+        let offered = most.min(self.window.len());
+        let taken = take(&self.window[..offered]);
+        self.sent(taken);
+        if taken == offered {
+            // Who has room is offered as much as ever.
+            self.window = Bytes::new();
+        }
+        taken
     }
 
     /// The next `len` bytes, which stay the next.
@@ -125,8 +152,9 @@ impl Feed {
     }
 
     /// Says that `len` bytes of what was peeked at went out.
-    pub const fn sent(&mut self, len: usize) {
+    pub fn sent(&mut self, len: usize) {
         self.at += len as u64;
+        self.window.advance(len.min(self.window.len()));
     }
 
     /// How many bytes were handed out.

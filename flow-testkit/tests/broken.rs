@@ -34,7 +34,7 @@ fn every_broken_flow_is_rejected_for_the_stated_reason() {
     let wrong: Vec<String> = broken::all()
         .iter()
         .filter_map(|broken| {
-            let runs = if is_on_two_threads(broken) { RUNS } else { 1 };
+            let runs = broken.runs();
             let complaint = |_| complaint(broken, &broken.run(watchdog(broken)));
             let complaints: Vec<_> = (0..runs).map_while(complaint).collect();
             (complaints.len() == runs).then(|| complaints.join(", and again: "))
@@ -44,23 +44,16 @@ fn every_broken_flow_is_rejected_for_the_stated_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Two threads meet in a window of a few nanoseconds by chance: a fault that is met in one run of four is not met in twenty in 0.3 % of all cases.
-const RUNS: usize = 20;
-
-fn is_on_two_threads(broken: &Broken) -> bool {
-    broken.law.starts_with("threads_")
-}
-
 /// Run with `--ignored --nocapture`.
 #[test]
 #[ignore = "measures, and rejects nothing"]
 fn how_often_a_fault_on_two_threads_is_met() {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
-    for broken in broken::all().iter().filter(|b| is_on_two_threads(b)) {
-        let runs = (0..RUNS).map(|_| broken.run(Duration::from_secs(20)));
-        let met = runs.filter(|verdict| complaint(broken, verdict).is_none());
-        println!("{}: {} of {RUNS}", broken.name, met.count());
+    for broken in broken::all().iter().filter(|b| b.runs() > 1) {
+        let verdicts = (0..broken.runs()).map(|_| broken.run(Duration::from_secs(20)));
+        let met = verdicts.filter(|verdict| complaint(broken, verdict).is_none());
+        println!("{}: {} of {}", broken.name, met.count(), broken.runs());
     }
     panic::set_hook(hook);
 }

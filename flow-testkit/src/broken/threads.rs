@@ -61,6 +61,15 @@ pub(super) fn all() -> Vec<Broken> {
             "threads_shutdown_meets_writing",
             "neither sent whole nor refused",
         ),
+        flow::<ShutdownMissesWhoParks>(
+            "threads_shutdown_meets_reading",
+            "a read beside shutdown(Read) is asleep",
+        )
+        .narrower_than("ParksAfterLooking"),
+        flow::<TakesWhatIsGone>(
+            "threads_shutdown_meets_reading",
+            "bytes came where the end should be",
+        ),
         flow::<CloseParksAfterLooking>(
             "threads_close_meets_reading",
             "a close on another thread is asleep",
@@ -236,6 +245,52 @@ impl ThreadFault for AbortMissesWhoParks {
     fn abort(&self, flow: &MemoryFlow) {
         self.aborted.store(true, Ordering::SeqCst);
         flow.abort();
+    }
+}
+
+/// The same of `shutdown(Read)`.
+#[derive(Default)]
+struct ShutdownMissesWhoParks {
+    shut: AtomicBool,
+}
+
+impl ThreadFault for ShutdownMissesWhoParks {
+    fn poll_read(&self, flow: &MemoryFlow, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let looks_again = || !self.shut.load(Ordering::SeqCst);
+        look_then_park(cx, |cx| flow.poll_read(cx, op), looks_again)
+    }
+
+    fn shutting(&self, op: &ShutdownOp) {
+        self.shut.fetch_or(op.how().is_read(), Ordering::SeqCst);
+    }
+}
+
+/// A read that `shutdown(Read)` overtakes keeps what it has received for the next one.
+#[derive(Default)]
+struct TakesWhatIsGone {
+    shut: AtomicBool,
+    late: Mutex<Option<Bytes>>,
+}
+
+impl ThreadFault for TakesWhatIsGone {
+    fn poll_read(&self, flow: &MemoryFlow, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        if let Some(chunk) = self.late.lock().expect("not poisoned").take() {
+            return Poll::Ready(Ok(Some(chunk)));
+        }
+        let was_shut = self.shut.load(Ordering::SeqCst);
+        let result = flow.poll_read(cx, op);
+        meanwhile(|| self.shut.load(Ordering::SeqCst));
+        match result {
+            Poll::Ready(Ok(Some(chunk))) if !was_shut && self.shut.load(Ordering::SeqCst) => {
+                *self.late.lock().expect("not poisoned") = Some(chunk);
+                Poll::Ready(Ok(None))
+            }
+            result => result,
+        }
+    }
+
+    fn shutting(&self, op: &ShutdownOp) {
+        self.shut.fetch_or(op.how().is_read(), Ordering::SeqCst);
     }
 }
 

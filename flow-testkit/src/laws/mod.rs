@@ -156,6 +156,7 @@ macro_rules! with_laws {
             threads threads_discarding_goes_on [Threads];
             threads_end threads_abort_ends_every_call [Threads];
             threads_end threads_shutdown_meets_writing [Threads];
+            threads_end threads_shutdown_meets_reading [Threads];
             threads_end threads_close_meets_reading [Threads];
 
             leaves drop_leaves_nothing [Alone];

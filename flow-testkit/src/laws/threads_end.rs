@@ -226,6 +226,60 @@ pub fn threads_shutdown_meets_writing<H: Harness>(case: &Case<H>) {
     );
 }
 
+/// Beside `shutdown(Read)` on one thread a read on another ends, with what had come or with none, and after it reading is over.
+pub fn threads_shutdown_meets_reading<H: Harness>(case: &Case<H>) {
+    const READ: &str = "a read beside shutdown(Read)";
+    const SHUT: &str = "shutdown(Read) beside a read";
+    const SENT: usize = 100;
+    on_fresh_flows(
+        case,
+        (4 * ROUNDS, 6, Room::Ample),
+        |there, flow, n| -> Met<H> {
+            if n % 2 == 0 {
+                let mut read = there.call(READ, flow.read());
+                there.meet();
+                Met::Read(read.finish())
+            } else {
+                let mut shut = there.call(SHUT, flow.shutdown(Shutdown::Read));
+                there.meet();
+                Met::Other(SHUT, shut.finish())
+            }
+        },
+        |here, flow, peer, n| {
+            let sent = if n % 6 < 4 { 0 } else { SENT };
+            case.send(peer, &mut feed_in(), sent);
+            let (met, here_too) = if n % 2 == 0 {
+                let mut shut = case.step(SHUT, flow.shutdown(Shutdown::Read));
+                here.meet();
+                let shut = shut.finish();
+                (here.join(), Met::Other(SHUT, shut))
+            } else {
+                let mut read = case.step(READ, flow.read());
+                here.meet();
+                let early = read.poll();
+                here.was_late(early.is_ready());
+                let met = here.join();
+                let read = match early {
+                    Poll::Ready(result) => result,
+                    Poll::Pending => read.finish(),
+                };
+                (met, Met::Read(read))
+            };
+            for met in [met, here_too] {
+                match met {
+                    Met::Read(Ok(None)) => {}
+                    Met::Read(Ok(Some(chunk))) if sent > 0 => tape_in().check(&chunk),
+                    Met::Read(other) => panic!("{READ} gave {other:?}"),
+                    Met::Other(what, result) => {
+                        assert!(result.is_ok(), "{what} gave {result:?}");
+                    }
+                }
+            }
+            case.read_end(flow);
+        },
+    );
+}
+
 /// Beside a close on one thread a read on another gets all that the peer sent, and the peer's end reaches both.
 pub fn threads_close_meets_reading<H: Harness>(case: &Case<H>) {
     end_beside_a_close(case);

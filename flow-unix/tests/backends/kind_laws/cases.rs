@@ -49,7 +49,7 @@ pub(crate) fn serve() -> Option<i32> {
         return Some(code);
     }
     let case = env::var(CASE).ok()?;
-    // A thread that is blocked cannot tell. The longest case reads three gibibytes, on whatever machine.
+    // A thread that is blocked cannot tell. The longest case reads two gibibytes, on whatever machine.
     let most = if lie().is_some() { 2 } else { 9 };
     thread::spawn(move || {
         thread::sleep(most * patience());
