@@ -48,7 +48,16 @@ pub struct AnyFlow {
     /// The same flow, for the harness that made it.
     made: Rc<dyn Any>,
     /// Its name in the journal.
-    number: u32,
+    number: Number,
+}
+
+/// The name of a flow, as long as it lives.
+struct Number(u32);
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        journal::note(Event::Dropped(self.0));
+    }
 }
 
 thread_local! {
@@ -63,14 +72,17 @@ impl AnyFlow {
         Self {
             flow: Rc::<Inside<F>>::clone(&made),
             made,
-            number,
+            number: Number(number),
         }
     }
-}
 
-impl Drop for AnyFlow {
-    fn drop(&mut self) {
-        journal::note(Event::Dropped(self.number));
+    /// The flow itself. Its name ends.
+    fn into_made<F: 'static>(self) -> F {
+        let Self { flow, made, .. } = self;
+        drop(flow);
+        let made = made.downcast::<Inside<F>>();
+        let made = made.ok().and_then(Rc::into_inner);
+        made.expect("a flow of this harness, held by nobody else").0
     }
 }
 
@@ -149,18 +161,18 @@ macro_rules! forward {
                     Poll::Pending => Answer::Pending,
                     Poll::Ready(result) => result.answer(),
                 };
-                journal::note(Event::Poll(self.number, stringify!($method), answer));
+                journal::note(Event::Poll(self.number.0, stringify!($method), answer));
                 result
             })*
 
             fn abort(&self) {
-                journal::note(Event::Abort(self.number));
+                journal::note(Event::Abort(self.number.0));
                 self.flow.abort();
             }
 
             fn delivered(&self) -> Delivered {
                 let answer = self.flow.delivered();
-                journal::note(Event::Poll(self.number, "delivered", Answer::Told(answer)));
+                journal::note(Event::Poll(self.number.0, "delivered", Answer::Told(answer)));
                 answer
             }
 
@@ -256,6 +268,7 @@ trait Erased: 'static {
     fn link_with(&self, switch: &Switch) -> Option<Result<Link<AnyFlow>, Refused>>;
     fn failing(&self) -> Option<AnyFlow>;
     fn breaking(&self, room: Room, at: Break) -> Option<Link<AnyFlow>>;
+    fn remade(&self, flow: AnyFlow) -> Result<AnyFlow, AnyFlow>;
     fn turn(&self) -> bool;
     fn settle(&self) -> bool;
     fn tasks(&self) -> usize;
@@ -297,6 +310,11 @@ impl<H: Harness> Erased for H {
 
     fn breaking(&self, room: Room, at: Break) -> Option<Link<AnyFlow>> {
         Harness::breaking(self, room, at).map(watched)
+    }
+
+    fn remade(&self, flow: AnyFlow) -> Result<AnyFlow, AnyFlow> {
+        let remade = Harness::remade(self, flow.into_made());
+        remade.map(AnyFlow::new).map_err(AnyFlow::new)
     }
 
     fn turn(&self) -> bool {
@@ -362,6 +380,10 @@ impl Harness for AnyHarness {
 
     fn breaking(&self, room: Room, at: Break) -> Option<Link<AnyFlow>> {
         self.0.breaking(room, at)
+    }
+
+    fn remade(&self, flow: AnyFlow) -> Result<AnyFlow, AnyFlow> {
+        self.0.remade(flow)
     }
 
     fn turn(&self) -> bool {

@@ -51,7 +51,7 @@ through_reference! {
 }
 
 macro_rules! forms {
-    ($($(#[$doc:meta])* $name:ident: $flow:ty = $wrap:expr, $shared:path;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $flow:ty = $wrap:expr, $unwrap:expr, $shared:path;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default)]
         pub struct $name<H>(pub H);
@@ -92,6 +92,13 @@ macro_rules! forms {
                 self.0.breaking(room, at).map(|link| link.map($wrap))
             }
 
+            fn remade(&self, flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+                match $unwrap(flow) {
+                    Ok(flow) => self.0.remade(flow).map($wrap).map_err($wrap),
+                    Err(flow) => Err(flow),
+                }
+            }
+
             fn turn(&self) -> bool {
                 self.0.turn()
             }
@@ -125,11 +132,12 @@ macro_rules! forms {
 
 forms! {
     /// Flows used through `&F`.
-    ByRef: Ref<H::Flow> = Ref, shared_by_ref;
+    ByRef: Ref<H::Flow> = Ref, (|Ref(flow)| Ok(flow)), shared_by_ref;
     /// Flows in an `Arc`.
-    InArc: Arc<H::Flow> = Arc::new, shared_in_arc;
-    /// Flows behind `dyn Flow`, on one thread: they are not told apart any more, so [`Need::Threads`](crate::Need::Threads) is lacking.
-    Boxed: LocalBoxFlow<<H::Flow as Flow>::Error> = boxed, not_shared;
+    InArc: Arc<H::Flow> = Arc::new, Arc::try_unwrap, shared_in_arc;
+    /// Flows behind `dyn Flow`, on one thread: they are not told apart any more, so [`Need::Threads`](crate::Need::Threads) and
+    /// [`Need::Remade`](crate::Need::Remade) are lacking.
+    Boxed: LocalBoxFlow<<H::Flow as Flow>::Error> = boxed, Err, not_shared;
 }
 
 fn boxed<F: Flow + 'static>(flow: F) -> LocalBoxFlow<F::Error> {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use flow_core::{Flow, Switch};
+use flow_core::{Engine, Flow, Switch, Transport};
 
 use crate::fd::Wires;
 use crate::fragile::Break;
@@ -92,6 +92,9 @@ pub enum Need {
     Breaking,
     /// Direct reads give something where 64 KiB have arrived: [`Flow::direct`]. Asked only of harnesses that [offer](Harness::OFFERS) it.
     Direct,
+    /// Flows can be taken apart, and flows be made of what comes out: [`Harness::remade`]. Asked only of harnesses that
+    /// [offer](Harness::OFFERS) it.
+    Remade,
     /// The runtime can be ended while flows live: [`Harness::end_runtime`].
     Runtime,
     /// Flows can be used from several threads at once: [`Harness::shared`].
@@ -116,7 +119,7 @@ impl Need {
     /// Whether few flows have it, so that it is lacking where a harness does not [offer](Harness::OFFERS) it.
     #[must_use]
     pub const fn is_rare(self) -> bool {
-        matches!(self, Self::Breaking | Self::Direct)
+        matches!(self, Self::Breaking | Self::Direct | Self::Remade)
     }
 }
 
@@ -209,6 +212,41 @@ pub trait Harness: 'static {
         None
     }
 
+    /// Takes a flow apart and makes one of what comes out; the flow as it was where it does not come apart.
+    ///
+    /// For flows that give their insides back: by `into_inner`, as a descriptor or as the stream below them. It must not wait for anything.
+    ///
+    /// ```
+    /// use flow_core::memory::{self, MemoryFlow};
+    /// use flow_testkit::{Harness, Need, engine_remade};
+    ///
+    /// struct MyHarness;
+    ///
+    /// impl Harness for MyHarness {
+    ///     type Flow = MemoryFlow; // your flow
+    ///
+    ///     const OFFERS: &'static [Need] = &[Need::Remade];
+    ///
+    ///     fn pair(&self) -> (MemoryFlow, MemoryFlow) {
+    ///         memory::pair(64 * 1024)
+    ///     }
+    ///
+    ///     fn remade(&self, flow: MemoryFlow) -> Result<MemoryFlow, MemoryFlow> {
+    ///         engine_remade(flow) // an `Engine`; others by their own `into_inner`
+    ///     }
+    /// }
+    ///
+    /// let (flow, _peer) = MyHarness.pair();
+    /// assert!(MyHarness.remade(flow).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The flow, if it holds bytes that would be lost, or is over.
+    fn remade(&self, flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+        Err(flow)
+    }
+
     /// Lets what delivers events to these flows run once, without waiting long.
     ///
     /// False if nothing came and, unless someone makes a further call, nothing ever will: always so for a flow that has no reactor. A law
@@ -279,4 +317,14 @@ pub trait Harness: 'static {
     fn allocated(&self) -> Option<usize> {
         None
     }
+}
+
+/// An engine taken apart, and one made of its parts: [`Harness::remade`] of every flow that is an [`Engine`].
+///
+/// # Errors
+///
+/// The flow, as from [`Engine::into_parts`].
+pub fn engine_remade<T: Transport>(flow: Engine<T>) -> Result<Engine<T>, Engine<T>> {
+    let parts = flow.into_parts()?;
+    Ok(Engine::new(parts.transport, parts.rx, parts.tx))
 }

@@ -40,7 +40,7 @@ pub use crate::case::Case;
 pub use crate::census::Census;
 pub use crate::forms::{Boxed, ByRef, InArc, Ref};
 pub use crate::fragile::{Break, Fragile, FragileError};
-pub use crate::harness::{Harness, Link, Need, Refused, Room, Shared};
+pub use crate::harness::{Harness, Link, Need, Refused, Room, Shared, engine_remade};
 pub use crate::law::{Law, Run, Verdict, watchdog};
 pub use crate::peer::{FlowPeer, Peer, Recv};
 pub use crate::report::{Outcome, Report};

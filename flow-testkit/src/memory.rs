@@ -3,7 +3,7 @@
 use flow_core::Switch;
 use flow_core::memory::{self, MemoryFlow, Received, Wire};
 
-use crate::harness::{Harness, Link, Refused, Room, Shared};
+use crate::harness::{Harness, Link, Need, Refused, Room, Shared, engine_remade};
 use crate::peer::{Peer, Recv};
 
 /// Bytes that a flow in memory holds in each direction.
@@ -21,6 +21,8 @@ pub struct Memory;
 
 impl Harness for Memory {
     type Flow = MemoryFlow;
+
+    const OFFERS: &'static [Need] = &[Need::Remade];
 
     fn pair(&self) -> (MemoryFlow, MemoryFlow) {
         memory::pair(capacity(Room::Ample))
@@ -44,6 +46,10 @@ impl Harness for Memory {
 
     fn shared<'f>(&'f self, flow: &'f MemoryFlow) -> Option<Shared<'f, MemoryFlow>> {
         Some(Box::new(flow))
+    }
+
+    fn remade(&self, flow: MemoryFlow) -> Result<MemoryFlow, MemoryFlow> {
+        engine_remade(flow)
     }
 }
 

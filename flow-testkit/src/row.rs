@@ -126,8 +126,8 @@ impl Row {
         match need {
             Need::OwnTasks => self.tasks == Tasks::Each,
             Need::ExactPolls => !self.spurious,
-            // What is behind `dyn Flow` is not told to be `Sync`.
-            Need::Threads => self.form != Form::Boxed,
+            // What is behind `dyn Flow` is not told to be `Sync`, nor what it is.
+            Need::Threads | Need::Remade => self.form != Form::Boxed,
             _ => true,
         }
     }

@@ -109,7 +109,7 @@ fn look_again(looks: &mut usize) {
 }
 
 /// A number that looks like chance, and is the same in each run.
-const fn chance(of: usize) -> usize {
+pub(crate) const fn chance(of: usize) -> usize {
     let mut word = (of as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -112,6 +112,16 @@ impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
         Some(connect(full).expect("a device"))
     }
 
+    fn remade(&self, flow: AsyncStdFlow) -> Result<AsyncStdFlow, AsyncStdFlow> {
+        Ok(match W::OVER {
+            Over::Socket(_) => connect(flow.into_fd()?).expect("a socket"),
+            Over::Pipes(_) => {
+                let (read, write) = flow.into_fds()?;
+                from_pair(read, write).expect("two pipes")
+            }
+        })
+    }
+
     fn turn(&self) -> bool {
         // Each executor's own way to block also turns the reactor.
         if SMOL {

@@ -13,7 +13,9 @@ use std::task::Poll;
 use flow_core::memory::{self, MemoryError, MemoryFlow};
 use flow_core::{AsyncFns, BoxFlow, Bytes, Engine, Flow, FlowExt, Shutdown, Switch, WriteError};
 use flow_testkit::memory::WirePeer;
-use flow_testkit::{Break, Fragile, Harness, Link, Need, Refused, Room, Shared, Suite};
+use flow_testkit::{
+    Break, Fragile, Harness, Link, Need, Refused, Room, Shared, Suite, engine_remade,
+};
 
 /// Bytes in each direction. The small one is no power of two, and no divisor of anything.
 const fn capacity(room: Room) -> usize {
@@ -51,6 +53,9 @@ trait Made: 'static {
         let _ = (flow, at);
         None
     }
+    fn remade(flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+        Err(flow)
+    }
     /// Whether the switch was on; `None` if these flows know no switch.
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool>;
 }
@@ -86,6 +91,10 @@ impl<M: Made> Harness for Over<M> {
         Some(Link::new(flow, WirePeer::new(wire)))
     }
 
+    fn remade(&self, flow: M::Flow) -> Result<M::Flow, M::Flow> {
+        M::remade(flow)
+    }
+
     fn link_with(&self, switch: &Switch) -> Option<Result<Link<M::Flow>, Refused>> {
         let Link { flow, peer } = self.link(Room::Tight);
         Some(match M::attach(&flow, switch)? {
@@ -107,8 +116,14 @@ struct InMemory;
 impl Made for InMemory {
     type Flow = MemoryFlow;
 
+    const OFFERS: &'static [Need] = &[Need::Remade];
+
     fn make(flow: MemoryFlow) -> MemoryFlow {
         flow
+    }
+
+    fn remade(flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+        engine_remade(flow)
     }
 
     fn attach(flow: &MemoryFlow, switch: &Switch) -> Option<bool> {
@@ -150,7 +165,7 @@ impl Made for Granting {
     type Flow = Engine<Fragile<granting::Granting>>;
 
     const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
-    const OFFERS: &'static [Need] = &[Need::Breaking];
+    const OFFERS: &'static [Need] = &[Need::Breaking, Need::Remade];
 
     fn make(flow: MemoryFlow) -> Self::Flow {
         granting::flow(flow, None)
@@ -158,6 +173,10 @@ impl Made for Granting {
 
     fn make_breaking(flow: MemoryFlow, at: Break) -> Option<Self::Flow> {
         Some(granting::flow(flow, Some(at)))
+    }
+
+    fn remade(flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+        engine_remade(flow)
     }
 
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
@@ -222,8 +241,14 @@ impl Made for AsyncFunctions {
 
     const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
+    const OFFERS: &'static [Need] = &[Need::Remade];
+
     fn make(flow: MemoryFlow) -> Self::Flow {
         from_fns(flow, false, || std::future::ready(()))
+    }
+
+    fn remade(flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+        engine_remade(flow)
     }
 
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
@@ -240,6 +265,8 @@ impl Made for Yielding {
 
     const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
+    const OFFERS: &'static [Need] = &[Need::Remade];
+
     fn make(flow: MemoryFlow) -> Self::Flow {
         from_fns(flow, true, || {
             let mut asked = false;
@@ -251,6 +278,10 @@ impl Made for Yielding {
                 Poll::Ready(())
             })
         })
+    }
+
+    fn remade(flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+        engine_remade(flow)
     }
 
     fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
@@ -277,8 +308,14 @@ mod there_and_back {
 
         const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
+        const OFFERS: &'static [Need] = &[Need::Remade];
+
         fn make(flow: MemoryFlow) -> Self::Flow {
             there(flow)
+        }
+
+        fn remade(flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+            engine_remade(flow)
         }
 
         fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
@@ -293,8 +330,14 @@ mod there_and_back {
 
         const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
+        const OFFERS: &'static [Need] = &[Need::Remade];
+
         fn make(flow: MemoryFlow) -> Self::Flow {
             there(there(flow))
+        }
+
+        fn remade(flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+            engine_remade(flow)
         }
 
         fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {
@@ -331,10 +374,16 @@ mod streamed {
 
         const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
 
+        const OFFERS: &'static [Need] = &[Need::Remade];
+
         fn make(flow: MemoryFlow) -> Self::Flow {
             let flow = Arc::new(flow);
             let (stream, sink) = (ByteStream::new(flow.clone()), ByteStream::new(flow));
             from_byte_stream_with(stream, sink, told, |e| e.map(told))
+        }
+
+        fn remade(flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+            engine_remade(flow)
         }
 
         fn attach(flow: &Self::Flow, switch: &Switch) -> Option<bool> {

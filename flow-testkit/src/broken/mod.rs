@@ -20,6 +20,7 @@ mod over_socket;
 mod over_threads;
 mod over_wire;
 mod read;
+mod remade;
 mod scripts;
 mod shutdown;
 mod switch;
@@ -144,6 +145,7 @@ pub fn all() -> Vec<Broken> {
         breaks::all,
         switch::all,
         direct::all,
+        remade::all,
         tasks::all,
         threads::all,
         fd::all,
@@ -163,6 +165,7 @@ pub fn good() -> Vec<Subject> {
         Subject::of::<over_wire::OverWire<NoFault>>("good/transport"),
         Subject::of::<breaks::OverFragile<NoFault>>("good/fragile"),
         Subject::of::<direct::OverUnseen<NoFault>>("good/direct"),
+        Subject::of::<remade::OverRemade<NoFault>>("good/remade"),
         Subject::of::<over_socket::OverSocket<NoFault, false>>("good/unix"),
         Subject::of::<over_socket::OverSocket<NoFault, true>>("good/tcp"),
     ]
@@ -177,6 +180,7 @@ impl over_threads::ThreadFault for NoFault {}
 impl over_wire::WireFault for NoFault {}
 impl breaks::BreakFault for NoFault {}
 impl direct::DirectFault for NoFault {}
+impl remade::RemadeFault for NoFault {}
 impl over_socket::SocketFault for NoFault {}
 
 static HEAP: OnceLock<fn() -> usize> = OnceLock::new();

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
 use self::ring::{Job, Ring, Slot, Submitter};
-use crate::harness::{Harness, Need, Shared};
+use crate::harness::{Harness, Need, Shared, engine_remade};
 use crate::plain::PlainError;
 
 /// A flow over a Unix stream socket, driven by a ring.
@@ -72,6 +72,8 @@ impl Harness for Completion {
         (Need::Allocated, "this binary does not count its heap"),
     ];
 
+    const OFFERS: &'static [Need] = &[Need::Remade];
+
     fn over(&self, fd: OwnedFd) -> Option<CompletionFlow> {
         let ring = self.ring();
         let submitter = Arc::clone(ring.as_ref().expect("a ring").submitter());
@@ -93,6 +95,10 @@ impl Harness for Completion {
                 Err(Arc::into_inner(parts.transport.into_fd()).expect("nobody else has it"))
             }
         })
+    }
+
+    fn remade(&self, flow: CompletionFlow) -> Result<CompletionFlow, CompletionFlow> {
+        engine_remade(flow)
     }
 
     fn turn(&self) -> bool {

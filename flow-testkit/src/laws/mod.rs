@@ -15,6 +15,7 @@ pub mod let_go;
 pub mod quiet;
 pub mod read;
 pub mod reenter;
+pub mod remade;
 pub mod scripts;
 pub mod shutdown;
 pub mod states;
@@ -132,6 +133,11 @@ macro_rules! with_laws {
             direct direct_bytes_are_written_whole [Direct];
             direct direct_chunk_never_changes [Direct];
 
+            remade remade_goes_on [Remade];
+            remade remade_only_when_empty [Remade];
+            remade remade_only_while_whole [Remade];
+            remade remade_leaves_the_switch [Remade Switch];
+
             states states_answer_as_listed [];
 
             tasks tasks_full_duplex [];
@@ -158,6 +164,7 @@ macro_rules! with_laws {
             threads_end threads_shutdown_meets_writing [Threads];
             threads_end threads_shutdown_meets_reading [Threads];
             threads_end threads_close_meets_reading [Threads];
+            remade threads_abort_meets_taking_apart [Remade Switch Threads];
 
             leaves drop_leaves_nothing [Alone];
 

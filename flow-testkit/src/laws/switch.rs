@@ -14,7 +14,7 @@ use crate::peer::{Peer, Recv};
 use crate::step::Counter;
 
 /// A link tied to `switch`.
-fn tied<H: Harness>(case: &Case<H>, switch: &Switch) -> Link<H::Flow> {
+pub fn tied<H: Harness>(case: &Case<H>, switch: &Switch) -> Link<H::Flow> {
     let harness = case.harness();
     let made = harness
         .enter(|| harness.link_with(switch))
@@ -23,7 +23,7 @@ fn tied<H: Harness>(case: &Case<H>, switch: &Switch) -> Link<H::Flow> {
 }
 
 /// Turns the switch off, which needs nobody's help.
-fn turn_off(switch: &Switch) {
+pub fn turn_off(switch: &Switch) {
     let (_, waker) = Counter::new();
     let off = pin!(switch.turn_off());
     match off.poll(&mut Context::from_waker(&waker)) {

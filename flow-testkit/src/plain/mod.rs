@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use flow_core::Engine;
 
 use crate::fd::Wires;
-use crate::harness::{Harness, Need};
+use crate::harness::{Harness, Need, engine_remade};
 
 #[cfg(feature = "broken")]
 pub(crate) use self::reactor::Which;
@@ -56,6 +56,8 @@ impl<const TCP: bool> Harness for Plain<TCP> {
         (Need::Allocated, "this binary does not count its heap"),
     ];
 
+    const OFFERS: &'static [Need] = &[Need::Remade];
+
     fn over(&self, fd: OwnedFd) -> Option<PlainFlow> {
         Some(Engine::new(Socket::new(fd), (), ()))
     }
@@ -68,6 +70,10 @@ impl<const TCP: bool> Harness for Plain<TCP> {
         // A pipe is no socket, says every system call.
         let (_, pipe) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
         self.over(pipe)
+    }
+
+    fn remade(&self, flow: PlainFlow) -> Result<PlainFlow, PlainFlow> {
+        engine_remade(flow)
     }
 
     fn turn(&self) -> bool {

@@ -9,7 +9,7 @@ use flow_core::memory::{self, MemoryFlow};
 use flow_core::{Engine, Switch};
 use flow_testkit::fd::Wires;
 use flow_testkit::memory::WirePeer;
-use flow_testkit::{Harness, Link, Need, Refused, Room, Shared, Suite};
+use flow_testkit::{Harness, Link, Need, Refused, Room, Shared, Suite, engine_remade};
 use flow_tokio::{
     TokioFlow, TokioIo, TokioIoTransport, connect, connect_with, from_pair, from_pair_with,
     from_tokio_io,
@@ -124,6 +124,16 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
         Some(connect(full).expect("a device"))
     }
 
+    fn remade(&self, flow: TokioFlow) -> Result<TokioFlow, TokioFlow> {
+        Ok(match W::OVER {
+            Over::Socket(_) => connect(flow.into_fd()?).expect("a socket"),
+            Over::Pipes(_) => {
+                let (read, write) = flow.into_fds()?;
+                from_pair(read, write).expect("two pipes")
+            }
+        })
+    }
+
     fn turn(&self) -> bool {
         match &*self.0.borrow() {
             Some(_) if THREADS => std::thread::yield_now(),
@@ -189,6 +199,8 @@ impl Harness for ThereAndBack {
         (Need::Allocated, "this binary does not count its heap"),
     ];
 
+    const OFFERS: &'static [Need] = &[Need::Remade];
+
     fn pair(&self) -> (Self::Flow, Self::Flow) {
         let (a, b) = memory::pair(Self::room(Room::Ample));
         (
@@ -211,6 +223,10 @@ impl Harness for ThereAndBack {
                 back: Box::new(flow),
             }),
         })
+    }
+
+    fn remade(&self, flow: Self::Flow) -> Result<Self::Flow, Self::Flow> {
+        engine_remade(flow)
     }
 
     fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {

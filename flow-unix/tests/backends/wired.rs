@@ -35,7 +35,7 @@ pub(crate) trait Wired: 'static {
 }
 
 macro_rules! wired {
-    ($($(#[$doc:meta])* $name:ident = $over:expr, at_once $at_once:literal, offers $offers:expr, lacks [$(($need:ident, $why:literal)),* $(,)?];)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $over:expr, at_once $at_once:literal, offers [$($offer:ident),*], lacks [$(($need:ident, $why:literal)),* $(,)?];)*) => {$(
         $(#[$doc])*
         pub(crate) struct $name;
 
@@ -45,9 +45,9 @@ macro_rules! wired {
             const LACKS_WITHOUT_END: &'static [(Need, &'static str)] =
                 &[$((Need::$need, $why),)* ALLOCATED, RUNTIME];
             const OFFERS: &'static [Need] = if cfg!(any(target_os = "linux", target_os = "android")) {
-                $offers
+                &[$(Need::$offer,)* Need::Remade]
             } else {
-                &[]
+                &[Need::Remade]
             };
             const AT_ONCE: bool = $at_once;
         }
@@ -59,34 +59,34 @@ const RUNTIME: (Need, &str) = (Need::Runtime, "the reactor lives as long as the 
 
 wired! {
     /// A pair of `AF_UNIX` sockets.
-    Unix = Over::Socket(Wires::Unix), at_once false, offers &[], lacks [
+    Unix = Over::Socket(Wires::Unix), at_once false, offers [], lacks [
         (Reset, "a Unix socket loses nothing when the peer leaves"),
         (TornAbort, "a Unix socket has no reset"),
     ];
     /// The same, non-blocking, so that splice(2) moves what comes.
-    UnixAtOnce = Over::Socket(Wires::Unix), at_once true, offers &[Need::Direct], lacks [
+    UnixAtOnce = Over::Socket(Wires::Unix), at_once true, offers [Direct], lacks [
         (Reset, "a Unix socket loses nothing when the peer leaves"),
         (TornAbort, "a Unix socket has no reset"),
     ];
     /// A connection over the loopback.
-    Tcp = Over::Socket(Wires::Tcp), at_once false, offers &[], lacks [
+    Tcp = Over::Socket(Wires::Tcp), at_once false, offers [], lacks [
         (CleanLeave, "TCP resets when the peer leaves with input unread"),
         (Delivery, "over TCP the peer's system takes what the peer has not read"),
     ];
     /// The same, non-blocking.
-    TcpAtOnce = Over::Socket(Wires::Tcp), at_once true, offers &[Need::Direct], lacks [
+    TcpAtOnce = Over::Socket(Wires::Tcp), at_once true, offers [Direct], lacks [
         (CleanLeave, "TCP resets when the peer leaves with input unread"),
         (Delivery, "over TCP the peer's system takes what the peer has not read"),
     ];
     /// Two anonymous pipes.
-    Pipe = Over::Pipes(Pipes::Anonymous), at_once false, offers &[], lacks [
+    Pipe = Over::Pipes(Pipes::Anonymous), at_once false, offers [], lacks [
         (Reset, "a pipe loses nothing when the peer leaves"),
         (TornAbort, "a pipe has no reset"),
         (Delivery, "a pipe is closed to end it, and nobody can ask it then"),
         (Descriptors, "the flow is over two descriptors, these laws hand it one"),
     ];
     /// Two FIFOs.
-    Fifos = Over::Pipes(Pipes::Named), at_once false, offers &[Need::Direct], lacks [
+    Fifos = Over::Pipes(Pipes::Named), at_once false, offers [Direct], lacks [
         (Reset, "a FIFO loses nothing when the peer leaves"),
         (TornAbort, "a FIFO has no reset"),
         (Delivery, "a FIFO is closed to end it, and nobody can ask it then"),
