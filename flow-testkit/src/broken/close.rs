@@ -162,7 +162,7 @@ impl FlowFault for EndsReading {
 
 /// Close looks for the peer's end by reading, and keeps whatever comes before it.
 #[derive(Default)]
-struct TakesAllInput {
+pub(super) struct TakesAllInput {
     read: RefCell<ReadOp>,
     taken: RefCell<VecDeque<Bytes>>,
 }

@@ -292,8 +292,12 @@ impl SpyPeer {
 
 impl Peer for SpyPeer {
     fn send(&mut self, data: &[u8]) -> usize {
+        // Before, because whom it wakes may look at once.
         self.spy.sent.fetch_add(data.len(), Ordering::SeqCst);
-        self.tell(|peer| peer.send(data))
+        let sent = self.tell(|peer| peer.send(data));
+        let left = data.len() - sent;
+        self.spy.sent.fetch_sub(left, Ordering::SeqCst);
+        sent
     }
 
     fn recv(&mut self, buf: &mut [u8]) -> Recv {

@@ -9,7 +9,8 @@ use crate::harness::{Harness, Link};
 use crate::laws::shutdown::shut;
 use crate::laws::write_end::expect_closed;
 use crate::moves::{BOUND, drain, feed_in, feed_out, pull, push, push_up_to, tape_in, tape_out};
-use crate::peer::Recv;
+use crate::pattern::{Feed, Tape};
+use crate::peer::{Peer, Recv};
 
 /// From the first poll on, writes are `Closed`.
 pub fn close_refuses_later_writes<H: Harness>(case: &Case<H>) {
@@ -114,6 +115,28 @@ pub fn close_sees_end_past_unread_input<H: Harness>(case: &Case<H>) {
             case.read_end(&flow);
         }
     }
+    // What was read meanwhile is not unread, however much it was.
+    let Link { flow, mut peer } = case.link();
+    let (mut feed, mut tape) = (feed_in(), tape_in());
+    let mut close = case.step("a close behind a slow reader", flow.close());
+    close.park();
+    while tape.at() < 128 * 1024 {
+        while feed.at() < tape.at() + 4096 {
+            case.send(&mut peer, &mut feed, 1024);
+            case.settle();
+            if close.is_woken() {
+                close.still_waits("while the peer has not ended");
+            }
+        }
+        let chunk = case.read(&flow).expect("more than the end");
+        tape.check(&chunk);
+    }
+    case.send(&mut peer, &mut feed, 1024);
+    peer.end();
+    let result = close.finish();
+    assert!(result.is_ok(), "close failed: {result:?}");
+    case.read_up_to(&flow, &mut tape, feed.at());
+    case.read_end(&flow);
 }
 
 /// Reads work while close waits.
@@ -151,20 +174,30 @@ pub fn close_back_pressure<H: Harness>(case: &Case<H>) {
     let (mut feed, mut tape) = (feed_in(), tape_in());
     let mut close = case.step("a close while the peer sends", flow.close());
     close.park();
-    let mut idle = 0;
-    while idle < 3 {
-        let sent = push(&mut peer, &mut feed, 64 * 1024);
-        case.settle();
-        let woken = close.is_woken();
-        if woken && let Poll::Ready(result) = close.poll() {
-            panic!("a close while the peer sends is done: {result:?}");
+    let mut fill = |peer: &mut dyn Peer, feed: &mut Feed, tape: &Tape, bound: u64| {
+        let mut idle = 0;
+        while idle < 3 {
+            let sent = push(peer, feed, 64 * 1024);
+            case.settle();
+            let woken = close.is_woken();
+            if woken && let Poll::Ready(result) = close.poll() {
+                panic!("a close while the peer sends is done: {result:?}");
+            }
+            idle = if sent > 0 || woken { 0 } else { idle + 1 };
+            let unread = feed.at() - tape.at();
+            assert!(
+                unread <= bound,
+                "{unread} bytes were taken in while nobody reads"
+            );
         }
-        idle = if sent > 0 || woken { 0 } else { idle + 1 };
-        assert!(
-            feed.at() <= BOUND as u64,
-            "{} bytes were taken in while nobody reads",
-            feed.at()
-        );
+        feed.at() - tape.at()
+    };
+    let full = fill(&mut peer, &mut feed, &tape, BOUND as u64);
+    // Whoever reads a little makes room for a little.
+    for _ in 0..8 {
+        let chunk = case.read(&flow).expect("more than the end");
+        tape.check(&chunk);
+        fill(&mut peer, &mut feed, &tape, 2 * full + 128 * 1024);
     }
     // A peer that is a flow may have to go on with what it was given.
     let all = feed.at();

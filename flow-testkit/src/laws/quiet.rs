@@ -222,6 +222,47 @@ pub fn tasks_always_ready_yields<H: Harness>(case: &Case<H>) {
         }
         pull(&mut peer, &mut seen, MUCH);
     }
+    what_is_ahead_yields(case, MOST);
+}
+
+/// What a close has taken in, looking for the peer's end, is read in as many results as it came in.
+fn what_is_ahead_yields<H: Harness>(case: &Case<H>, most: usize) {
+    let Link { flow, mut peer } = case.link();
+    let (mut feed, mut tape) = (feed_in(), tape_in());
+    let mut close = case.step("a close", flow.close());
+    close.park();
+    // A kernel counts far more than its bytes for each.
+    for _ in 0..most + 32 {
+        case.send(&mut peer, &mut feed, 2);
+        if close.is_woken() {
+            close.still_waits("while the peer has not ended");
+        }
+    }
+    case.settle();
+    let (counter, waker) = Counter::new();
+    let mut op = ReadOp::new();
+    let mut row = 0;
+    while tape.at() < feed.at() {
+        let mut cx = Context::from_waker(&waker);
+        match case.harness().enter(|| flow.poll_read(&mut cx, &mut op)) {
+            Poll::Ready(Ok(Some(chunk))) => tape.check(&chunk),
+            Poll::Ready(other) => panic!("a read beside a close gave {other:?}"),
+            Poll::Pending => {
+                row = 0;
+                case.wait(
+                    "a read beside a close",
+                    || counter.wakes() > 0,
+                    || close.is_woken() && close.poll().is_ready(),
+                );
+                continue;
+            }
+        }
+        row += 1;
+        assert!(
+            row <= most,
+            "{row} reads in a row of what a close took in were ready, and the task could not run anything else"
+        );
+    }
 }
 
 /// In no lasting state (end unread, end read, half-closed, after a cancelled read) does an idle flow wake anyone.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use flow_core::{CloseOp, Flow, ReadOp, Shutdown, ShutdownOp};
 
 use crate::broken::Broken;
+use crate::broken::close::TakesAllInput;
 use crate::broken::over_memory::{CLOSED, DONE, DonePoll, FlowFault, Inside, ReadPoll, flow};
 use crate::broken::tasks::Board;
 
@@ -22,6 +23,16 @@ pub(super) fn all() -> Vec<Broken> {
             "a close with unread input is asleep",
         )
         .narrower_than("NeedsAReader"),
+        flow::<CountsWhatWasRead>(
+            "close_sees_end_past_unread_input",
+            "a close behind a slow reader is asleep",
+        )
+        .narrower_than("NeedsAReaderFrom64K"),
+        flow::<TakesMoreWithEachRead>(
+            "close_back_pressure",
+            "bytes were taken in while nobody reads",
+        )
+        .narrower_than("TakesAllInput"),
         flow::<EatsInputOnceParked>(
             "close_sees_end_past_unread_input",
             "the reader met the end at 0",
@@ -77,6 +88,54 @@ impl FlowFault for NeedsAReaderFrom64K {
     fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
         if inside.spy.sent() >= 64 * 1024 && !self.read.get() {
             return Poll::Pending;
+        }
+        inside.flow.poll_close(cx, op)
+    }
+}
+
+/// What close has come past counts as what it holds, also once it has been read.
+#[derive(Default)]
+struct CountsWhatWasRead {
+    read: Cell<usize>,
+}
+
+impl FlowFault for CountsWhatWasRead {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let result = inside.flow.poll_read(cx, op);
+        if let Poll::Ready(Ok(Some(chunk))) = &result {
+            self.read.set(self.read.get() + chunk.len());
+        }
+        result
+    }
+
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        let sent = inside.spy.sent();
+        if sent > 64 * 1024 && sent > self.read.get() {
+            return Poll::Pending;
+        }
+        inside.flow.poll_close(cx, op)
+    }
+}
+
+/// Every read, however short, makes room for as much as close may hold.
+#[derive(Default)]
+struct TakesMoreWithEachRead {
+    all: TakesAllInput,
+    reads: Cell<usize>,
+    closing: Cell<Option<Waker>>,
+}
+
+impl FlowFault for TakesMoreWithEachRead {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        self.reads.set(self.reads.get() + 1);
+        self.closing.take().into_iter().for_each(Waker::wake);
+        self.all.poll_read(inside, cx, op)
+    }
+
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        self.closing.set(Some(cx.waker().clone()));
+        if inside.spy.sent() < (1 + self.reads.get()) * 64 * 1024 {
+            return self.all.poll_close(inside, cx, op);
         }
         inside.flow.poll_close(cx, op)
     }
