@@ -120,8 +120,8 @@ pub fn close_sees_end_past_unread_input<H: Harness>(case: &Case<H>) {
     let (mut feed, mut tape) = (feed_in(), tape_in());
     let mut close = case.step("a close behind a slow reader", flow.close());
     close.park();
-    while tape.at() < 128 * 1024 {
-        while feed.at() < tape.at() + 4096 {
+    while tape.at() < 40 * 1024 {
+        while feed.at() < tape.at() + 32 * 1024 {
             case.send(&mut peer, &mut feed, 1024);
             case.settle();
             if close.is_woken() {
