@@ -3,6 +3,8 @@
 mod args;
 mod contract;
 mod flows;
+#[path = "../../flow-testkit/tests/heap/mod.rs"]
+mod heap;
 mod html;
 mod json;
 mod junit;

@@ -2,6 +2,9 @@
 
 #[cfg(all(feature = "std", not(loom)))]
 mod flows;
+#[cfg(all(feature = "std", not(loom)))]
+#[path = "../../flow-testkit/tests/heap/mod.rs"]
+mod heap;
 
 fn main() {
     #[cfg(all(feature = "std", not(loom)))]

@@ -136,6 +136,10 @@ impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
     fn shared<'f>(&'f self, flow: &'f AsyncStdFlow) -> Option<Shared<'f, AsyncStdFlow>> {
         Some(Box::new(flow))
     }
+
+    fn allocated(&self) -> Option<usize> {
+        Some(crate::heap::allocated())
+    }
 }
 
 /// The flows of this backend.

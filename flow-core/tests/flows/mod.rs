@@ -25,7 +25,7 @@ const fn capacity(room: Room) -> usize {
     }
 }
 
-const OF_MEMORY: [(Need, &str); 5] = [
+const OF_MEMORY: [(Need, &str); 4] = [
     (
         Need::Reset,
         "bytes in memory are not lost when the peer leaves",
@@ -33,14 +33,13 @@ const OF_MEMORY: [(Need, &str); 5] = [
     (Need::Descriptors, "there is no descriptor"),
     (Need::Failing, "flows in memory fail in no other way"),
     (Need::Runtime, "there is no runtime"),
-    (Need::Allocated, "this binary does not count its heap"),
 ];
 
 /// The same, where what is between passes bytes on, and nothing of what became of them.
-const THROUGH_OTHERS: [(Need, &str); 6] = {
-    let [a, b, c, d, e] = OF_MEMORY;
+const THROUGH_OTHERS: [(Need, &str); 5] = {
+    let [a, b, c, d] = OF_MEMORY;
     let told = (Need::Delivery, "nothing below says what the peer has read");
-    [a, b, c, d, e, told]
+    [a, b, c, d, told]
 };
 
 /// What is made of a flow in memory.
@@ -109,6 +108,10 @@ impl<M: Made> Harness for Over<M> {
     fn shared<'f>(&'f self, flow: &'f M::Flow) -> Option<Shared<'f, M::Flow>> {
         Some(Box::new(flow))
     }
+
+    fn allocated(&self) -> Option<usize> {
+        Some(crate::heap::allocated())
+    }
 }
 
 struct InMemory;
@@ -146,7 +149,6 @@ impl Made for WrappedTwice {
         (Need::Failing, "flows in memory fail in no other way"),
         (Need::Switch, "a flow is attached before it is boxed"),
         (Need::Runtime, "there is no runtime"),
-        (Need::Allocated, "this binary does not count its heap"),
     ];
 
     fn make(flow: MemoryFlow) -> Self::Flow {

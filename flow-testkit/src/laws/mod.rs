@@ -49,7 +49,7 @@ macro_rules! with_laws {
             read read_reset_eaten_by_write [Reset];
             read read_clean_reset_is_end [CleanLeave];
             breaks read_failure_spares_writing [Breaking];
-            read read_retention_bounded [Allocated];
+            read read_retention_bounded [Allocated OwnTasks ExactPolls];
 
             write write_accepts_every_byte [];
             write write_moves_by_itself [];

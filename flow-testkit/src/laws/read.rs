@@ -407,30 +407,59 @@ pub fn read_clean_reset_is_end<H: Harness>(case: &Case<H>) {
 /// Heap that the flow retains for kept chunks is at most 16 times their bytes plus 64 KiB per flow. (A buffer that the flow hands over as the writer made it is the writer's.)
 pub fn read_retention_bounded<H: Harness>(case: &Case<H>) {
     // Messages of one byte, of which all are kept, or every hundredth; and longer ones, of which a short slice is.
-    for (len, every) in [(1, 1), (1, 100), (700, 1), (700, 100)] {
+    for (len, count, every) in [
+        (1, 1000, 1),
+        (1, 2000, 100),
+        (700, 200, 1),
+        (700, 1000, 100),
+    ] {
         let Link { flow, mut peer } = case.link();
-        let mut feed = feed_in();
-        let mut kept: Vec<Bytes> = Vec::with_capacity(4000);
+        let (mut feed, mut tape) = (feed_in(), tape_in());
+        let mut kept: Vec<Bytes> = Vec::with_capacity(count);
         // Whatever is allocated once is there before the count begins.
         case.send(&mut peer, &mut feed, 1);
-        let _ = case.read(&flow);
+        case.read_up_to(&flow, &mut tape, feed.at());
         let before = allocated(case);
-        for index in 0..4000 {
+        for index in 0..count {
             case.send(&mut peer, &mut feed, len);
             let chunk = case.read(&flow).expect("the end came before the last byte");
+            tape.check(&chunk);
             if index % every == 0 {
                 kept.push(chunk);
             }
+            case.read_up_to(&flow, &mut tape, feed.at());
         }
-        let held = allocated(case).saturating_sub(before);
-        let bytes: usize = kept.iter().map(Bytes::len).sum();
-        let bound = 16 * bytes + 64 * 1024;
-        assert!(
-            held <= bound,
-            "{} kept chunks of {bytes} bytes hold {held} bytes of heap",
-            kept.len()
-        );
+        holds_little(case, before, &kept);
     }
+    // A flow that has taken larger buffers for long messages, and then gets a short one.
+    let Link { flow, mut peer } = case.link();
+    let (mut feed, mut tape) = (feed_in(), tape_in());
+    let mut kept: Vec<Bytes> = Vec::with_capacity(20);
+    let mut before = None;
+    for _ in 0..20 {
+        case.send(&mut peer, &mut feed, 32 * 1024);
+        case.read_up_to(&flow, &mut tape, feed.at());
+        before.get_or_insert_with(|| allocated(case));
+        case.send(&mut peer, &mut feed, 100);
+        let chunk = case.read(&flow).expect("the end came before the last byte");
+        tape.check(&chunk);
+        kept.push(chunk);
+        case.read_up_to(&flow, &mut tape, feed.at());
+    }
+    holds_little(case, before.expect("a burst"), &kept);
+}
+
+/// What has been allocated since is in proportion to what is kept.
+#[track_caller]
+fn holds_little<H: Harness>(case: &Case<H>, before: usize, kept: &[Bytes]) {
+    let held = allocated(case).saturating_sub(before);
+    let bytes: usize = kept.iter().map(Bytes::len).sum();
+    let bound = 16 * bytes + 64 * 1024;
+    assert!(
+        held <= bound,
+        "{} kept chunks of {bytes} bytes hold {held} bytes of heap",
+        kept.len()
+    );
 }
 
 fn allocated<H: Harness>(case: &Case<H>) -> usize {

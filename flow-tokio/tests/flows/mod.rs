@@ -169,6 +169,10 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
     fn shared<'f>(&'f self, flow: &'f TokioFlow) -> Option<Shared<'f, TokioFlow>> {
         Some(Box::new(flow))
     }
+
+    fn allocated(&self) -> Option<usize> {
+        Some(crate::heap::allocated())
+    }
 }
 
 /// A flow in memory as a stream of tokio, and that as a flow again.
@@ -196,7 +200,6 @@ impl Harness for ThereAndBack {
         (Need::Failing, "flows in memory fail in no other way"),
         (Need::Delivery, "nothing below says what the peer has read"),
         (Need::Runtime, "there is no runtime"),
-        (Need::Allocated, "this binary does not count its heap"),
     ];
 
     const OFFERS: &'static [Need] = &[Need::Remade];
@@ -231,6 +234,10 @@ impl Harness for ThereAndBack {
 
     fn shared<'f>(&'f self, flow: &'f Self::Flow) -> Option<Shared<'f, Self::Flow>> {
         Some(Box::new(flow))
+    }
+
+    fn allocated(&self) -> Option<usize> {
+        Some(crate::heap::allocated())
     }
 }
 

@@ -41,9 +41,9 @@ macro_rules! wired {
 
         impl Wired for $name {
             const OVER: Over = $over;
-            const LACKS: &'static [(Need, &'static str)] = &[$((Need::$need, $why),)* ALLOCATED];
+            const LACKS: &'static [(Need, &'static str)] = &[$((Need::$need, $why),)*];
             const LACKS_WITHOUT_END: &'static [(Need, &'static str)] =
-                &[$((Need::$need, $why),)* ALLOCATED, RUNTIME];
+                &[$((Need::$need, $why),)* RUNTIME];
             const OFFERS: &'static [Need] = if cfg!(any(target_os = "linux", target_os = "android")) {
                 &[$(Need::$offer,)* Need::Remade]
             } else {
@@ -54,7 +54,6 @@ macro_rules! wired {
     )*};
 }
 
-const ALLOCATED: (Need, &str) = (Need::Allocated, "this binary does not count its heap");
 const RUNTIME: (Need, &str) = (Need::Runtime, "the reactor lives as long as the process");
 
 wired! {

@@ -18,6 +18,8 @@ use crate::plain::{PlainError, Socket, Which};
 
 pub(super) fn all() -> Vec<Broken> {
     vec![
+        flow::<PinsALongBuffer>("read_retention_bounded", "bytes of heap")
+            .narrower_than("PinsItsBlock"),
         flow::<LosesTheTailAtTheEnd>("read_end_after_last_byte", "the end came after")
             .narrower_than("CutsLongChunks"),
         flow::<WrapsItsRing>("read_in_order_once", "bytes lost at offset 65536")
@@ -432,5 +434,25 @@ impl FlowFault for EmptyChunkAfterACancel {
         let result = inside.flow.poll_read(cx, op);
         self.waiting.set(result.is_pending());
         result
+    }
+}
+
+/// The buffer is as large as the latest long message, and goes with a short one.
+#[derive(Default)]
+struct PinsALongBuffer {
+    longest: Cell<usize>,
+}
+
+impl FlowFault for PinsALongBuffer {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        inside.flow.poll_read(cx, op).map_ok(|chunk| {
+            let chunk = chunk?;
+            if chunk.len() >= 16 * 1024 {
+                self.longest.set(chunk.len());
+            }
+            let mut buffer = Vec::with_capacity(self.longest.get().max(chunk.len()));
+            buffer.extend_from_slice(&chunk);
+            Some(buffer.into())
+        })
     }
 }
