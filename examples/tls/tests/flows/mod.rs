@@ -17,8 +17,6 @@ use flow_tokio::TokioFlow;
 use rustix::net::sockopt;
 use tokio::runtime::{Builder, Runtime};
 
-#[path = "../../../../flow-testkit/tests/heap/mod.rs"]
-mod heap;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -165,7 +163,7 @@ impl<H: Carrier + Default> Harness for Tls<H> {
     }
 
     fn allocated(&self) -> Option<usize> {
-        Some(heap::allocated())
+        Some(crate::heap::allocated())
     }
 }
 
