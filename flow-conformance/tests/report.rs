@@ -340,7 +340,9 @@ fn a_list_runs_nothing() {
     let flows = list
         .lines()
         .filter(|line| line.starts_with("flow ") && line.contains("tokio"));
-    let laws = list.lines().filter(|line| line.starts_with("law switch_"));
+    let laws = list
+        .lines()
+        .filter(|line| line.starts_with("law ") && line.contains("switch"));
     let (flows, laws) = (flows.count(), laws.count());
     assert!(flows > 1 && laws > 1);
     assert_eq!(list.lines().count(), flows + laws);
