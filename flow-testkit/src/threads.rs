@@ -108,6 +108,14 @@ fn look_again(looks: &mut usize) {
     }
 }
 
+/// Waits for another thread to set it.
+pub(crate) fn wait_until(set: &AtomicBool) {
+    let mut looks = 0;
+    while !set.load(Ordering::Acquire) {
+        look_again(&mut looks);
+    }
+}
+
 /// A number that looks like chance, and is the same in each run.
 pub(crate) const fn chance(of: usize) -> usize {
     let mut word = (of as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);

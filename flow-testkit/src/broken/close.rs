@@ -43,6 +43,10 @@ pub(super) fn all() -> Vec<Broken> {
             "close_back_pressure",
             "bytes were taken in while nobody reads",
         ),
+        flow::<TakesAllInput>(
+            "tasks_always_ready_yields",
+            "129 reads in a row of what a close took in",
+        ),
         flow::<ReadersTellNobody>(
             "close_woken_by_reader",
             "the close that a reader completes is asleep",

@@ -139,6 +139,14 @@ fn is_closed(flow: &MemoryFlow) -> bool {
     matches!(write, Poll::Ready(Err(WriteError::Closed)))
 }
 
+/// The flow taken apart, or said to be although it was not.
+fn remade_or_if(
+    flow: MemoryFlow,
+    lies: impl FnOnce(&MemoryFlow) -> bool,
+) -> Result<MemoryFlow, MemoryFlow> {
+    engine_remade(flow).or_else(|flow| if lies(&flow) { Ok(flow) } else { Err(flow) })
+}
+
 /// It gives nothing back, though it says that it does.
 #[derive(Default)]
 struct NeverComesApart;
@@ -191,13 +199,7 @@ struct ComesApartWithARest;
 
 impl RemadeFault for ComesApartWithARest {
     fn remade(&self, flow: MemoryFlow) -> Result<MemoryFlow, MemoryFlow> {
-        engine_remade(flow).or_else(|flow| {
-            if is_aborted(&flow) || is_closed(&flow) {
-                Err(flow)
-            } else {
-                Ok(flow)
-            }
-        })
+        remade_or_if(flow, |flow| !is_aborted(flow) && !is_closed(flow))
     }
 }
 
@@ -217,13 +219,7 @@ struct ComesApartWhenAborted;
 
 impl RemadeFault for ComesApartWhenAborted {
     fn remade(&self, flow: MemoryFlow) -> Result<MemoryFlow, MemoryFlow> {
-        engine_remade(flow).or_else(|flow| {
-            if is_aborted(&flow) {
-                Ok(flow)
-            } else {
-                Err(flow)
-            }
-        })
+        remade_or_if(flow, is_aborted)
     }
 }
 
@@ -233,13 +229,7 @@ struct ComesApartWhenFailed;
 
 impl RemadeFault for ComesApartWhenFailed {
     fn remade(&self, flow: MemoryFlow) -> Result<MemoryFlow, MemoryFlow> {
-        engine_remade(flow).or_else(|flow| {
-            if is_closed(&flow) && !is_aborted(&flow) {
-                Ok(flow)
-            } else {
-                Err(flow)
-            }
-        })
+        remade_or_if(flow, |flow| is_closed(flow) && !is_aborted(flow))
     }
 }
 
@@ -299,12 +289,6 @@ impl RemadeFault for ComesApartAborted {
         if is_aborted(&flow) {
             return Err(flow);
         }
-        engine_remade(flow).or_else(|flow| {
-            if is_aborted(&flow) {
-                Ok(flow)
-            } else {
-                Err(flow)
-            }
-        })
+        remade_or_if(flow, is_aborted)
     }
 }

@@ -1,9 +1,8 @@
 //! Flows that give back what they are made of, and the flows that are made of that.
 
 use std::hint::spin_loop;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::thread;
 
 use flow_core::{Flow, FlowExt, Shutdown, Switch};
@@ -15,7 +14,7 @@ use crate::laws::switch::{tied, turn_off};
 use crate::moves::{MUCH, feed_in, feed_out, pull, tape_in, tape_out};
 use crate::pattern::{Feed, Tape};
 use crate::peer::{Peer, Recv};
-use crate::threads::{chance, times};
+use crate::threads::{chance, times, wait_until};
 
 /// How often a flow that holds nothing of its user's may refuse: some owe the peer a word about what they received.
 const TRIES: usize = 64;
@@ -211,20 +210,6 @@ pub fn remade_leaves_the_switch<H: Harness>(case: &Case<H>) {
     );
 }
 
-/// Where there is one core only, the other thread needs it.
-fn wait_for(flag: &AtomicBool) {
-    for look in 1_usize.. {
-        if flag.load(Ordering::Acquire) {
-            return;
-        }
-        if look.is_multiple_of(500) {
-            thread::yield_now();
-        } else {
-            spin_loop();
-        }
-    }
-}
-
 /// Beside a switch that is turned off on another thread a flow is aborted or taken apart, and never both.
 pub fn threads_abort_meets_taking_apart<H: Harness>(case: &Case<H>) {
     for round in 0..times(ROUNDS) {
@@ -235,12 +220,11 @@ pub fn threads_abort_meets_taking_apart<H: Harness>(case: &Case<H>) {
         let remade = thread::scope(|scope| {
             scope.spawn(|| {
                 ready.store(true, Ordering::Release);
-                wait_for(&go);
+                wait_until(&go);
                 (0..there).for_each(|_| spin_loop());
-                let mut cx = Context::from_waker(Waker::noop());
-                let _ = pin!(switch.turn_off()).poll(&mut cx);
+                turn_off(&switch);
             });
-            wait_for(&ready);
+            wait_until(&ready);
             go.store(true, Ordering::Release);
             (0..here).for_each(|_| spin_loop());
             remade(case, flow)

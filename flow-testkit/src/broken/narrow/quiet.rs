@@ -7,7 +7,6 @@ use std::task::{Context, Poll, Waker};
 use flow_core::{CloseOp, Flow, Leave, ReadOp, Shutdown, ShutdownOp, WriteOp};
 
 use crate::broken::Broken;
-use crate::broken::close::TakesAllInput;
 use crate::broken::over_memory::{DonePoll, FlowFault, Inside, ReadPoll, flow};
 use crate::broken::tasks::Board;
 use crate::step::Counter;
@@ -22,11 +21,6 @@ pub(super) fn all() -> Vec<Broken> {
             .narrower_than("WakesEverybody"),
         flow::<NeverYieldsWriting>("tasks_always_ready_yields", "129 writes in a row")
             .narrower_than("NeverYields"),
-        flow::<NeverYieldsWhatIsAhead>(
-            "tasks_always_ready_yields",
-            "129 reads in a row of what a close took in",
-        )
-        .narrower_than("NeverYields"),
         flow::<SpinsAfterACancel>("tasks_idle_is_idle", "after a cancelled read woke")
             .narrower_than("SpinsAfterTheEnd"),
         flow::<SpinsHalfClosed>("tasks_idle_is_idle", "half closed by us woke")
@@ -43,22 +37,6 @@ pub(super) fn all() -> Vec<Broken> {
         flow::<SpinsAfterACancelledClose>("tasks_idle_is_idle", "after a cancelled close woke")
             .narrower_than("SpinsClosing"),
     ]
-}
-
-/// What a close has taken in is no result of the transport's, and not counted.
-#[derive(Default)]
-struct NeverYieldsWhatIsAhead {
-    all: TakesAllInput,
-}
-
-impl FlowFault for NeverYieldsWhatIsAhead {
-    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        self.all.poll_read(inside, cx, op)
-    }
-
-    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
-        self.all.poll_close(inside, cx, op)
-    }
 }
 
 /// Room wakes all who wait to write (K9).
