@@ -3,6 +3,8 @@
 #![no_main]
 #![allow(unsafe_code, reason = "a C main must be exported")]
 
+#[path = "../../flow-testkit/tests/heap/mod.rs"]
+mod heap;
 mod support;
 
 use std::os::fd::OwnedFd;

@@ -2,8 +2,10 @@
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -63,7 +65,7 @@ impl Wires {
 }
 
 fn tcp(room: Room) -> (OwnedFd, OwnedFd) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind");
+    let listener = TcpListener::bind((loopback(), 0)).expect("bind");
     let first = socket_with(
         AddressFamily::INET,
         SocketType::STREAM,
@@ -90,6 +92,21 @@ fn tcp(room: Room) -> (OwnedFd, OwnedFd) {
         sockopt::set_socket_send_buffer_size(ours, 256 * 1024).expect("SO_SNDBUF");
     }
     (first, second)
+}
+
+/// An address of this machine, for one pair. The ports of a pair that is closed stay taken for a minute (`TIME_WAIT`, RFC 9293), and laws make pairs by the thousand,
+/// so that those of one address would be used up. On Linux the whole of 127.0.0.0/8 is this machine, and each address has all ports.
+fn loopback() -> Ipv4Addr {
+    static PAIRS: AtomicU32 = AtomicU32::new(0);
+
+    if !cfg!(any(target_os = "linux", target_os = "android")) {
+        return Ipv4Addr::LOCALHOST;
+    }
+    // Laws run in processes of their own, side by side and one after the other.
+    let pair = PAIRS.fetch_add(1, Ordering::Relaxed);
+    let [_, process, ..] = process::id().wrapping_mul(0x9e37_79b9).to_be_bytes();
+    let [.., high, low] = pair.to_be_bytes();
+    Ipv4Addr::new(127, process / 2, high, low.clamp(1, 254))
 }
 
 /// What the peer's kernel holds: small enough to be filled at once, and large enough that a drained window is told at once

@@ -91,17 +91,7 @@ fn owed(_: BorrowedFd<'_>) -> Option<usize> {
 
 /// Whether the socket has an error that no call has been told of. It stays there to be told.
 fn has_error(fd: BorrowedFd<'_>) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
-    matches!(
-        rustix::io::retry_on_intr(|| poll(&mut fds, Some(&now))),
-        Ok(1..)
-    ) && fds[0].revents().contains(PollFlags::ERR)
+    crate::way::is(fd, rustix::event::PollFlags::ERR)
 }
 
 /// What is known of all that was written to a pipe, of which `fd` is the writing end: what lies in it is unread, and lies there still when

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use flow_core::PeerEnd;
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::event::{PollFlags, Timespec, epoll};
 use rustix::io::{Errno, retry_on_intr};
 
+use crate::way::is;
 use crate::{Attempt, Direction, Interest, Readiness};
 
 const NOW: Timespec = Timespec {
@@ -89,17 +90,13 @@ fn look<R: Readiness>(runtime: &R::Runtime, fd: BorrowedFd<'_>) -> State<R> {
 }
 
 pub(crate) fn has_ended(fd: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::RDHUP)];
-    matches!(retry_on_intr(|| poll(&mut fds, Some(&NOW))), Ok(1..))
-        && fds[0]
-            .revents()
-            .intersects(PollFlags::RDHUP | PollFlags::HUP)
+    is(fd, PollFlags::RDHUP.union(PollFlags::HUP))
 }
 
 fn instance(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let instance = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     // Edges, because an error that is no end would otherwise keep the instance readable for ever.
-    let event = epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
+    let event = epoll::EventFlags::RDHUP.union(epoll::EventFlags::ET);
     epoll::add(&instance, fd, epoll::EventData::new_u64(0), event)?;
     Ok(instance)
 }
@@ -122,7 +119,7 @@ impl<R: Readiness> Watch<R> {
             Ok(0) => Attempt::WouldBlock,
             Ok(_) => {
                 let flags = events[0].flags;
-                let ended = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP;
+                let ended = epoll::EventFlags::RDHUP.union(epoll::EventFlags::HUP);
                 if flags.intersects(ended) {
                     Attempt::Maybe(true)
                 } else {

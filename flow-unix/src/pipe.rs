@@ -45,7 +45,7 @@ fn with_flags(
     static UNKNOWN: AtomicBool = AtomicBool::new(false);
 
     if !UNKNOWN.load(Ordering::Relaxed) && !is_older_system() {
-        match flags::write(fd, list, flags | flags::NOSIGNAL) {
+        match flags::write(fd, list, flags.union(flags::NOSIGNAL)) {
             Err(Errno::OPNOTSUPP) => {}
             result => return result,
         }

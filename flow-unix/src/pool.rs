@@ -7,12 +7,11 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf as _, Bytes};
 use rustix::buffer::spare_capacity;
-use rustix::event::PollFlags;
 use rustix::io::{Errno, read, retry_on_intr};
 
 use crate::kind::Kind;
 use crate::source::Source;
-use crate::way::{Nothing, is};
+use crate::way::{Nothing, READABLE, WRITABLE, is};
 use crate::{Error, Readiness, pipe};
 
 /// A call under way. Dropping it lets go of what it will answer; the call itself goes on.
@@ -105,8 +104,7 @@ pub(crate) fn read_from<R: Readiness>(
     Job::start::<R>(runtime, move || {
         let mut perhaps = false;
         loop {
-            let events = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
-            if watched && !is(fd.as_fd(), events) {
+            if watched && !is(fd.as_fd(), READABLE) {
                 return Ok(Read::Nothing);
             }
             let mut buffer = Vec::with_capacity(room);
@@ -145,7 +143,7 @@ pub(crate) fn write_to<R: Readiness>(
                 return Err(Errno::IO);
             }
             let part = if watched {
-                if !is(fd.as_fd(), PollFlags::OUT | PollFlags::ERR | PollFlags::HUP) {
+                if !is(fd.as_fd(), WRITABLE) {
                     return Ok(data);
                 }
                 // Also where `O_NONBLOCK` is set: it may go meanwhile, and a thread that waits here would keep the runtime from ending.

@@ -66,6 +66,14 @@ pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL
 #[cfg(target_vendor = "apple")]
 pub(crate) const SEND: SendFlags = SendFlags::DONTWAIT;
 
+/// What ends a wait for input: there is some, or none will come.
+pub(crate) const READABLE: PollFlags = PollFlags::IN.union(OVER);
+
+/// What ends a wait for room.
+pub(crate) const WRITABLE: PollFlags = PollFlags::OUT.union(OVER);
+
+const OVER: PollFlags = PollFlags::HUP.union(PollFlags::ERR);
+
 impl Way {
     /// Reads into `buffer`. 0 is whatever the descriptor means by it.
     #[inline]
@@ -84,11 +92,11 @@ impl Way {
         match self {
             Self::Socket => receive(fd, buffer),
             Self::NoWait => match nowait::read(fd, buffer) {
-                Err(Errno::OPNOTSUPP) => Err(by_pool(fd, PollFlags::IN)),
+                Err(Errno::OPNOTSUPP) => Err(by_pool(fd, READABLE)),
                 result => Ok(result?),
             },
             Self::Own | Self::Plain => {
-                self.unblocked(fd, PollFlags::IN)?;
+                self.unblocked(fd, READABLE)?;
                 Ok(retry_on_intr(|| read(fd, &mut *buffer))?)
             }
             Self::Inline => inline(retry_on_intr(|| read(fd, &mut *buffer))),
@@ -105,7 +113,7 @@ impl Way {
                 retry_on_intr(|| recv(fd, spare_capacity(&mut buffer), RecvFlags::DONTWAIT))?;
             }
             Self::Own | Self::Plain => {
-                self.unblocked(fd, PollFlags::IN)?;
+                self.unblocked(fd, READABLE)?;
                 retry_on_intr(|| read(fd, spare_capacity(&mut buffer)))?;
             }
             Self::NoWait | Self::Inline | Self::File | Self::Pool => {
@@ -134,15 +142,15 @@ impl Way {
                 sendmsg(fd, list, &mut SendAncillaryBuffer::default(), SEND)
             })?),
             Self::NoWait => match pipe::write_nowait(fd, list) {
-                Err(Errno::OPNOTSUPP) => Err(by_pool(fd, PollFlags::OUT)),
+                Err(Errno::OPNOTSUPP) => Err(by_pool(fd, WRITABLE)),
                 result => Ok(result?),
             },
             Self::Own => {
-                self.unblocked(fd, PollFlags::OUT)?;
+                self.unblocked(fd, WRITABLE)?;
                 Ok(pipe::write(fd, list)?)
             }
             // However little is written, more than there is room for would block once the flag is gone.
-            Self::Plain => Err(by_pool(fd, PollFlags::OUT)),
+            Self::Plain => Err(by_pool(fd, WRITABLE)),
             Self::Inline => inline(pipe::write(fd, list)),
             Self::File | Self::Pool => Err(Refusal::Blocks),
         }
@@ -152,7 +160,7 @@ impl Way {
     fn unblocked(self, fd: BorrowedFd<'_>, events: PollFlags) -> Result<(), Refusal> {
         if !is_nonblocking(fd)? {
             Err(by_pool(fd, events))
-        } else if self == Self::Plain && !is(fd, events | PollFlags::HUP | PollFlags::ERR) {
+        } else if self == Self::Plain && !is(fd, events) {
             Err(Refusal::WouldBlock)
         } else {
             Ok(())
@@ -179,7 +187,7 @@ fn inline(result: Result<usize, Errno>) -> Result<usize, Refusal> {
 
 /// Threads are not kept waiting for what the runtime can wait for.
 fn by_pool(fd: BorrowedFd<'_>, events: PollFlags) -> Refusal {
-    if is(fd, events | PollFlags::HUP | PollFlags::ERR) {
+    if is(fd, events) {
         Refusal::Blocks
     } else {
         Refusal::WouldBlock

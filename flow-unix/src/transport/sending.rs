@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use flow_core::{Chunks, WriteError};
-use rustix::event::PollFlags;
 use rustix::io::Errno;
 
 use crate::delivered;
@@ -170,8 +169,7 @@ impl<R: Readiness> Tx<R> {
 
 /// Whether the pool has something to write into.
 fn has_room<R: Readiness>(source: &Source<R>) -> Attempt<Result<(), Error>> {
-    let events = PollFlags::OUT | PollFlags::HUP | PollFlags::ERR;
-    if !source.is_watched() || way::is(source.fd(), events) {
+    if !source.is_watched() || way::is(source.fd(), way::WRITABLE) {
         Attempt::Maybe(Ok(()))
     } else {
         Attempt::WouldBlock

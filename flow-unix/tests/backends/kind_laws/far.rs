@@ -6,8 +6,10 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::thread::{self, JoinHandle};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::{Errno, retry_on_intr, write};
 use rustix::net::{Shutdown, shutdown};
+
+use super::kinds::set_nonblocking;
 
 pub(crate) struct Far {
     /// Where to write what the flow reads.
@@ -68,6 +70,23 @@ impl Far {
     pub(crate) fn send(&self, data: &[u8]) {
         let mut input = self.input.as_ref().expect("an input");
         input.write_all(data).unwrap();
+    }
+
+    /// Sends as much as there is room for, and says how much that was.
+    pub(crate) fn fill(&self) -> usize {
+        let input = self.input.as_ref().expect("an input");
+        set_nonblocking(input, true);
+        let data = vec![7; 64 * 1024];
+        let mut sent = 0;
+        loop {
+            match write(input, &data) {
+                Ok(len) => sent += len,
+                Err(Errno::AGAIN) => break,
+                Err(e) => panic!("filling: {e}"),
+            }
+        }
+        set_nonblocking(input, false);
+        sent
     }
 
     /// Sends piece by piece, each waiting for room.

@@ -16,13 +16,14 @@ use crate::support::{Count, poll, run, settle, status};
 pub(crate) const LAWS: &[Law] = &[
     Law {
         name: "descriptors_are_released_once",
-        promise: "However a flow ends, nothing of it stays open, and what gets its numbers then stays open.",
+        promise: "However a flow ends, nothing of it stays open, and what gets its numbers then stays open; an aborted one holds nothing while it lives.",
         not_for: |_| None,
         run: released_once,
         broken: &[
             (Lie::LeaksDescriptor, "unix"),
             (Lie::LeaksDescriptor, "file-read"),
             (Lie::LeaksDescriptor, "fifo-reader"),
+            (Lie::AbortDoesNothing, "tcp"),
         ],
     },
     Law {
@@ -98,8 +99,9 @@ fn released_once(kind: &Kind) {
     run(async {
         warm_up().await;
         let before = open();
-        for way in 0..5 {
+        for way in 0..6 {
             let (flow, far) = kind.link();
+            let mut held = None;
             match way {
                 0 => {}
                 1 => use_it(&flow, kind),
@@ -110,11 +112,20 @@ fn released_once(kind: &Kind) {
                 3 => {
                     let _ = finish(&mut flow.shutdown(Shutdown::Both)).await;
                 }
+                4 => {
+                    once(&mut flow.close());
+                    flow.abort();
+                    settle().await;
+                    held = Some(open());
+                }
                 _ => {
                     once(&mut flow.close());
                 }
             }
             drop(flow);
+            if let Some(held) = held {
+                assert_eq!(open(), held, "an aborted flow held something");
+            }
             drop(far);
             // A thread of the pool lets go when its call is over.
             let begun = std::time::Instant::now();

@@ -155,10 +155,19 @@ impl Kind {
         )
     }
 
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.name.starts_with("pty")
+    }
+
+    /// Whether a read of a blocking open file that others may have goes by the pool.
+    pub(crate) fn is_read_by_the_pool(&self) -> bool {
+        self.is_terminal() || self.name.contains("fifo")
+    }
+
     /// More than any buffer between the two ends takes. (Terminals take little at a time, and take long.)
     pub(crate) fn much(&self) -> usize {
         match self.output {
-            Output::Live if self.name.starts_with("pty") => 150_000,
+            Output::Live if self.is_terminal() => 150_000,
             Output::Live => 8 << 20,
             // More than a thread of the pool writes at a time.
             _ => 4 << 20,

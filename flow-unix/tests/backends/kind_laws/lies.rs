@@ -75,9 +75,18 @@ lies! {
     Inherits,
     /// A write that nobody can take says that it is done.
     WritesNowhere,
+    /// Each chunk keeps 64 KiB.
+    KeepsLongBuffers,
+    /// Each read makes a buffer of 64 KiB.
+    MakesLongBuffers,
+    /// Chunks are of a KiB at most.
+    ShortChunks,
     /// Taken apart, it throws away what comes next.
     DropsTheUnread,
 }
+
+const LONG: usize = 64 * 1024;
+const SHORT: usize = 1024;
 
 /// A flow under test.
 pub(crate) struct Subject {
@@ -88,6 +97,7 @@ pub(crate) struct Subject {
     ended: Cell<bool>,
     halved: Cell<bool>,
     ghost: RefCell<Option<WriteOp>>,
+    rest: RefCell<Bytes>,
     kept: Vec<OwnedFd>,
 }
 
@@ -123,6 +133,7 @@ impl Subject {
             ended: Cell::new(false),
             halved: Cell::new(false),
             ghost: RefCell::new(None),
+            rest: RefCell::new(Bytes::new()),
             kept,
         }
     }
@@ -179,6 +190,11 @@ impl Flow for Subject {
         if self.lie == Some(Lie::WaitsBehindChunks) && self.chunks.get() > 0 {
             return Poll::Pending;
         }
+        let mut rest = self.rest.borrow_mut();
+        if !rest.is_empty() {
+            let short = rest.len().min(SHORT);
+            return Poll::Ready(Ok(Some(rest.split_to(short))));
+        }
         let polled = self.inner.poll_read(&mut self.context(cx), op);
         if let Poll::Ready(Ok(Some(_))) = polled {
             self.chunks.set(self.chunks.get() + 1);
@@ -189,6 +205,21 @@ impl Flow for Subject {
             }
             (Some(Lie::LosesAfterWaiting), Poll::Ready(Ok(Some(chunk)))) if self.waited.get() => {
                 Poll::Ready(Ok(Some(chunk.slice(1..))))
+            }
+            (Some(Lie::KeepsLongBuffers), Poll::Ready(Ok(Some(chunk)))) => {
+                let mut long = Vec::with_capacity(LONG);
+                long.extend_from_slice(&chunk);
+                Poll::Ready(Ok(Some(long.into())))
+            }
+            (Some(Lie::MakesLongBuffers), Poll::Ready(Ok(Some(chunk)))) => {
+                let mut long = Vec::with_capacity(LONG);
+                long.extend_from_slice(&chunk);
+                Poll::Ready(Ok(Some(Bytes::copy_from_slice(&long))))
+            }
+            (Some(Lie::ShortChunks), Poll::Ready(Ok(Some(chunk)))) => {
+                *rest = chunk;
+                let short = rest.len().min(SHORT);
+                Poll::Ready(Ok(Some(rest.split_to(short))))
             }
             (Some(Lie::EndsEarly), Poll::Pending) => Poll::Ready(Ok(None)),
             (Some(Lie::EndsBeforeLast), Poll::Ready(Ok(Some(_)))) if self.chunks.get() == 2 => {

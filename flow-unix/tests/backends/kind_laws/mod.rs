@@ -5,6 +5,7 @@
 
 mod bytes;
 mod cases;
+mod chunks;
 mod closing;
 mod cut;
 mod elsewhere;
@@ -42,6 +43,7 @@ pub(crate) fn laws() -> impl Iterator<Item = &'static Law> {
         held::LAWS,
         process::LAWS,
         cut::LAWS,
+        chunks::LAWS,
     ]
     .into_iter()
     .flatten()
