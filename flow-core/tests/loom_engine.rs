@@ -184,15 +184,23 @@ fn close_sees_an_end_that_comes_while_it_parks() {
     );
 }
 
-/// A flow in memory that cannot see the peer's end past unread input, and minds being asked to send after its end.
-struct Blind(memory::Memory);
+/// A flow in memory that cannot see the peer's end past unread input, sees one once its own side has aborted, as a socket does, and minds being
+/// asked to send after its end.
+struct Blind {
+    below: memory::Memory,
+    /// The model's threads run one at a time, and what is asked is asked under locks of theirs.
+    aborted: std::sync::atomic::AtomicBool,
+}
 
 fn blind(capacity: usize) -> (Arc<Engine<Blind>>, Wire) {
     let (flow, wire) = memory::with_wire(capacity);
     let parts = flow.into_parts().unwrap();
     (
         Arc::new(Engine::new(
-            Blind(parts.transport),
+            Blind {
+                below: parts.transport,
+                aborted: false.into(),
+            },
             parts.rx,
             (parts.tx, false),
         )),
@@ -210,7 +218,10 @@ impl Transport for Blind {
         rx: &mut Self::Rx,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Self::Error>> {
-        self.0.poll_recv(rx, cx)
+        if self.aborted.load(SeqCst) {
+            return Poll::Ready(Ok(None));
+        }
+        self.below.poll_recv(rx, cx)
     }
 
     fn poll_send(
@@ -220,7 +231,7 @@ impl Transport for Blind {
         data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<Self::Error>>> {
         assert!(!tx.1, "asked to send after the end");
-        self.0.poll_send(&mut tx.0, cx, data)
+        self.below.poll_send(&mut tx.0, cx, data)
     }
 
     fn poll_finish(
@@ -229,7 +240,7 @@ impl Transport for Blind {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError<Self::Error>>> {
         tx.1 = true;
-        self.0.poll_finish(&mut tx.0, cx)
+        self.below.poll_finish(&mut tx.0, cx)
     }
 
     fn poll_peer_end(&self, _: &mut Context<'_>) -> Poll<PeerEnd> {
@@ -237,7 +248,8 @@ impl Transport for Blind {
     }
 
     fn abort(&self, torn: bool) {
-        self.0.abort(torn);
+        self.aborted.store(true, SeqCst);
+        self.below.abort(torn);
     }
 }
 
@@ -527,6 +539,22 @@ fn an_abort_ends_a_close() {
             assert_eq!(wire.recv(&mut [0; 4]), Received::End);
         },
         &["abort_wakes_nobody"],
+    );
+}
+
+#[test]
+fn an_abort_ends_a_close_that_reads_ahead() {
+    model::run(
+        "an_abort_ends_a_close_that_reads_ahead",
+        || {
+            let (flow, mut wire) = blind(4);
+            let closing = Arc::clone(&flow);
+            let closer = thread::spawn(move || block_on(closing.close()));
+            flow.abort();
+            assert_eq!(closer.join().unwrap(), Err(WriteError::Closed));
+            assert_eq!(wire.recv(&mut [0; 4]), Received::End);
+        },
+        &["close_tells_the_abort_as_a_failure", "abort_wakes_nobody"],
     );
 }
 

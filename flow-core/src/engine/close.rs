@@ -65,12 +65,13 @@ impl<T: Transport> Inner<T> {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.drive_finish())?;
-            if !self.peer_has_ended(&unasked)? {
-                return Poll::Pending;
-            }
-            // Our own abort makes the transport see an end.
-            if self.lines.has(flag::ABORTED) {
+            let ended = self.peer_has_ended(&unasked);
+            // Our own abort makes the transport see an end, and reading fail.
+            if self.lines.has(flag::ABORTED) && !mutant!("close_tells_the_abort_as_a_failure") {
                 return Poll::Ready(Err(WriteError::Closed));
+            }
+            if !ended? {
+                return Poll::Pending;
             }
             self.lines.set(flag::CLOSED);
             self.lines.close.wake_all();

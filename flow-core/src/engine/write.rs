@@ -385,6 +385,8 @@ impl<T: Transport> Inner<T> {
     fn fail(&self, tx: &mut Sending<T>, error: WriteError<T::Error>) -> WriteError<T::Error> {
         let failure = match error {
             WriteError::Closed => WriteError::Closed,
+            // What our own abort has made of the transport is no failure of it.
+            WriteError::Transport(_) if self.lines.has(flag::ABORTED) => WriteError::Closed,
             WriteError::Transport(e) => {
                 let closed = T::is_closed(&e);
                 tx.fault.get_or_insert_with(|| e.clone());

@@ -1,18 +1,54 @@
-//! A close says that the peer has ended only where it was the peer.
+//! What an abort on another thread makes of the transport is told as the abort, and not as the peer's end or as a failure.
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 
 use flow_core::{
-    Bytes, Chunks, Engine, Flow as _, FlowExt as _, PeerEnd, SharedError, Transport, WriteError,
+    Bytes, Chunks, Engine, Flow as _, FlowExt as _, PeerEnd, SharedError, Shutdown, Transport,
+    WriteError,
 };
 
 use crate::step::{Wakes, poll};
 
-/// Sees an end because its own side aborts, as a socket does that an abort on another thread has shut down.
-#[derive(Default)]
+/// What the transport is asked when the abort comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Never,
+    Recv,
+    /// And reading fails.
+    FailingRecv,
+    Send,
+    Finish,
+    PeerEnd,
+}
+
+/// Its own side aborts while it is asked, as an abort on another thread shuts a socket down.
 struct EndedByAnAbort {
     flow: OnceLock<Weak<Engine<Self>>>,
+    when: When,
+}
+
+fn failure() -> SharedError {
+    std::io::Error::other("what an abort has done").into()
+}
+
+impl EndedByAnAbort {
+    fn flow(when: When) -> Arc<Engine<Self>> {
+        let flow = OnceLock::new();
+        let flow = Arc::new(Engine::new(Self { flow, when }, (), ()));
+        let itself = Arc::downgrade(&flow);
+        assert!(flow.transport().flow.set(itself).is_ok());
+        flow
+    }
+
+    /// Whether this side has been aborted just now.
+    fn met(&self, when: When) -> bool {
+        let met = self.when == when;
+        if met && let Some(flow) = self.flow.get().and_then(Weak::upgrade) {
+            flow.abort();
+        }
+        met
+    }
 }
 
 impl Transport for EndedByAnAbort {
@@ -25,6 +61,12 @@ impl Transport for EndedByAnAbort {
         (): &mut (),
         _: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, SharedError>> {
+        if self.met(When::FailingRecv) {
+            return Poll::Ready(Err(failure()));
+        }
+        if self.met(When::Recv) {
+            return Poll::Ready(Ok(None));
+        }
         Poll::Pending
     }
 
@@ -34,6 +76,9 @@ impl Transport for EndedByAnAbort {
         _: &mut Context<'_>,
         data: &mut Chunks,
     ) -> Poll<Result<(), WriteError<SharedError>>> {
+        if self.met(When::Send) {
+            return Poll::Ready(Err(WriteError::Transport(failure())));
+        }
         data.advance(data.len());
         Poll::Ready(Ok(()))
     }
@@ -43,32 +88,61 @@ impl Transport for EndedByAnAbort {
         (): &mut (),
         _: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError<SharedError>>> {
+        if self.met(When::Finish) {
+            return Poll::Ready(Err(WriteError::Transport(failure())));
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_peer_end(&self, _: &mut Context<'_>) -> Poll<PeerEnd> {
-        if let Some(flow) = self.flow.get().and_then(Weak::upgrade) {
-            flow.abort();
+        self.met(When::PeerEnd);
+        Poll::Ready(match self.when {
+            When::Recv | When::FailingRecv => PeerEnd::Unknown,
+            _ => PeerEnd::Ended,
+        })
+    }
+}
+
+#[test]
+fn a_close_is_closed_whatever_it_asks_meanwhile() {
+    for when in [When::Recv, When::FailingRecv, When::Finish, When::PeerEnd] {
+        let flow = EndedByAnAbort::flow(when);
+        for _ in 0..2 {
+            let closed = poll(&Wakes::new(), &mut flow.close());
+            let is_closed = matches!(closed, Poll::Ready(Err(WriteError::Closed)));
+            assert!(is_closed, "{when:?}: {closed:?}");
         }
-        Poll::Ready(PeerEnd::Ended)
     }
 }
 
 #[test]
-fn an_end_that_an_abort_has_made_is_not_the_peers() {
-    let flow = Arc::new(Engine::new(EndedByAnAbort::default(), (), ()));
-    let itself = Arc::downgrade(&flow);
-    assert!(flow.transport().flow.set(itself).is_ok());
-    for _ in 0..2 {
-        let closed = poll(&Wakes::new(), &mut flow.close());
-        let is_closed = matches!(closed, Poll::Ready(Err(WriteError::Closed)));
-        assert!(is_closed, "{closed:?}");
+fn a_write_and_a_shutdown_are_closed() {
+    let flow = EndedByAnAbort::flow(When::Send);
+    let written = poll(&Wakes::new(), &mut flow.write("x"));
+    let is_closed = matches!(written, Poll::Ready(Err(WriteError::Closed)));
+    assert!(is_closed, "{written:?}");
+    let flow = EndedByAnAbort::flow(When::Finish);
+    let shut = poll(&Wakes::new(), &mut flow.shutdown(Shutdown::Write));
+    let is_closed = matches!(shut, Poll::Ready(Err(WriteError::Closed)));
+    assert!(is_closed, "{shut:?}");
+}
+
+#[test]
+fn a_read_is_aborted() {
+    for when in [When::Recv, When::FailingRecv] {
+        let flow = EndedByAnAbort::flow(when);
+        let read = poll(&Wakes::new(), &mut flow.read());
+        let Poll::Ready(Err(e)) = read else {
+            panic!("{when:?}: {read:?}");
+        };
+        assert!(e.to_string().contains("abort"), "{when:?}: {e}");
+        assert!(!e.to_string().contains("what an abort has done"), "{e}");
     }
 }
 
 #[test]
-fn the_peers_own_is() {
-    let flow = Engine::new(EndedByAnAbort::default(), (), ());
+fn the_peers_own_end_is_an_end() {
+    let flow = EndedByAnAbort::flow(When::Never);
     let closed = poll(&Wakes::new(), &mut flow.close());
     assert!(matches!(closed, Poll::Ready(Ok(_))), "{closed:?}");
 }
