@@ -57,6 +57,10 @@ pub(super) fn all() -> Vec<Broken> {
             "threads_abort_ends_every_call",
             "the end that the peer should see is asleep",
         ),
+        flow::<CloseTellsTheAbort>(
+            "threads_abort_ends_every_call",
+            "a close beside an abort gave Err(Transport(",
+        ),
         flow::<RefusedTooLateIsOk>(
             "threads_shutdown_meets_writing",
             "neither sent whole nor refused",
@@ -363,6 +367,26 @@ struct CloseParksAfterLooking;
 impl ThreadFault for CloseParksAfterLooking {
     fn poll_close(&self, flow: &MemoryFlow, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
         look_then_park(cx, |cx| flow.poll_close(cx, op), NEVER)
+    }
+}
+
+/// A close that an abort comes into fails, as reading does.
+#[derive(Default)]
+struct CloseTellsTheAbort;
+
+impl ThreadFault for CloseTellsTheAbort {
+    fn poll_close(&self, flow: &MemoryFlow, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        let result = flow.poll_close(cx, op);
+        if result.is_ready() {
+            return result;
+        }
+        meanwhile(NEVER);
+        match flow.poll_close(cx, op) {
+            Poll::Ready(Err(WriteError::Closed)) => {
+                Poll::Ready(Err(WriteError::Transport(Aborted.into())))
+            }
+            result => result,
+        }
     }
 }
 
