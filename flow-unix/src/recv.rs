@@ -84,12 +84,7 @@ impl Estimate {
                     Nothing::NotYet => return Attempt::WouldBlock,
                     Nothing::Perhaps => perhaps = true,
                 },
-                Err(Refusal::WouldBlock) => {
-                    if self.burst > 0 {
-                        self.end_burst();
-                    }
-                    return Attempt::WouldBlock;
-                }
+                Err(Refusal::WouldBlock) => return Attempt::WouldBlock,
                 Err(Refusal::Blocks) => return Attempt::Maybe(Ok(Got::Blocks)),
                 // The peer left input of ours unread. What it sent has all arrived, and its end comes next.
                 Err(Refusal::Os(Errno::CONNRESET)) if kind == Kind::Unix => self.cut = true,

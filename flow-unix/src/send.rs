@@ -104,37 +104,24 @@ fn send_one(fd: BorrowedFd<'_>, way: Way, data: &[u8]) -> Sent {
 fn send_many(fd: BorrowedFd<'_>, way: Way, data: &Chunks) -> Sent {
     let count = data.count_at_most();
     if data.len() < count * SMALL {
-        send_copied(fd, way, data)
-    } else if count <= SHORT_LIST {
+        return send_copied(fd, way, data);
+    }
+    let mut room = MOST;
+    let entries = data.slices().take(LIST).map(|slice| {
+        let part = &slice[..slice.len().min(room)];
+        room -= part.len();
+        IoSlice::new(part)
+    });
+    let sent = if count <= SHORT_LIST {
         let mut list = [IoSlice::new(&[]); SHORT_LIST];
-        let mut used = 0;
-        for (entry, slice) in list.iter_mut().zip(data.slices()) {
-            *entry = IoSlice::new(slice);
-            used += 1;
-        }
-        send_list(fd, way, &list[..used])
+        list.iter_mut()
+            .zip(entries)
+            .for_each(|(to, entry)| *to = entry);
+        way.write_list(fd, &list[..count])
     } else {
-        let list: Vec<_> = data.slices().take(LIST).map(IoSlice::new).collect();
-        send_list(fd, way, &list)
-    }
-}
-
-fn send_list(fd: BorrowedFd<'_>, way: Way, list: &[IoSlice<'_>]) -> Sent {
-    let mut offered = 0;
-    let fits = |entry: &&IoSlice<'_>| {
-        offered += entry.len();
-        offered <= MOST
+        way.write_list(fd, &entries.collect::<Vec<_>>())
     };
-    let count = list.iter().take_while(fits).count();
-    match list {
-        // The first one alone is too long.
-        [first, ..] if count == 0 => send_one(fd, way, first),
-        _ => {
-            let list = &list[..count];
-            let offered = list.iter().map(|entry| entry.len()).sum();
-            (offered, way.write_list(fd, list))
-        }
-    }
+    (MOST - room, sent)
 }
 
 /// Sends as much as fits into the scratch buffer.

@@ -12,7 +12,7 @@ use flow_testkit::memory::WirePeer;
 use flow_testkit::{Harness, Link, Need, Refused, Room, Shared, Suite, engine_remade};
 use flow_tokio::{
     TokioFlow, TokioIo, TokioIoTransport, connect, connect_with, from_pair, from_pair_with,
-    from_tokio_io,
+    from_tokio_io, socketpair,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -175,6 +175,45 @@ impl<const THREADS: bool, W: Wired> Harness for Tokio<THREADS, W> {
     }
 }
 
+/// A flow that `socketpair` has made, on a runtime of one thread.
+#[derive(Default)]
+struct Paired(Tokio<false, Unix>);
+
+impl Harness for Paired {
+    type Flow = TokioFlow;
+
+    const LACKS: &'static [(Need, &'static str)] = wired::PAIR_LACKS;
+    const KNOWN: &'static [(&'static str, &'static str)] = wired::PAIR_KNOWN;
+
+    fn pair(&self) -> (TokioFlow, TokioFlow) {
+        self.0.enter(|| socketpair().expect("a pair"))
+    }
+
+    fn turn(&self) -> bool {
+        self.0.turn()
+    }
+
+    fn tasks(&self) -> usize {
+        self.0.tasks()
+    }
+
+    fn enter<R>(&self, call: impl FnOnce() -> R) -> R {
+        self.0.enter(call)
+    }
+
+    fn end_runtime(&self) -> bool {
+        self.0.end_runtime()
+    }
+
+    fn shared<'f>(&'f self, flow: &'f TokioFlow) -> Option<Shared<'f, TokioFlow>> {
+        self.0.shared(flow)
+    }
+
+    fn allocated(&self) -> Option<usize> {
+        self.0.allocated()
+    }
+}
+
 /// A flow in memory as a stream of tokio, and that as a flow again.
 #[derive(Default)]
 struct ThereAndBack;
@@ -245,6 +284,7 @@ impl Harness for ThereAndBack {
 pub(crate) fn add_to(suite: Suite) -> Suite {
     suite
         .flow::<Tokio<false, Unix>>("tokio/current-thread/unix")
+        .flow::<Paired>("tokio/current-thread/socketpair")
         .flow::<Tokio<false, TcpAtOnce>>("tokio/current-thread/tcp")
         .flow::<Tokio<false, Pipe>>("tokio/current-thread/pipes")
         .flow::<Tokio<false, Fifos>>("tokio/current-thread/fifos")

@@ -12,7 +12,7 @@ use crate::support::{pattern, run, settle};
 pub(crate) const LAWS: &[Law] = &[
     Law {
         name: "close_waits_for_their_end",
-        promise: "close is done when the far end has ended, not before, although input is unread; that stays readable.",
+        promise: "close is done when the far end has ended, not before, although input is unread, be it as much as there is room for; that stays readable.",
         not_for: |kind| unless(kind.close_waits(), "nobody's end is to be waited for"),
         run: close_waits,
         broken: &[
@@ -70,11 +70,13 @@ fn close_waits(kind: &Kind) {
             _ => park(&mut close),
         };
         far.send(b" input");
+        // Over TCP the end comes behind what there is no room for, and is not to be seen before that is read.
+        let more = if kind.name == "tcp" { 0 } else { far.fill() };
         settle().await;
         far.end();
         woken(&closer).await;
         finish(&mut close).await.unwrap();
-        same(&gather(&flow, 12).await, b"unread input");
+        same(&gather(&flow, 12 + more).await[..12], b"unread input");
         assert_eq!(finish(&mut flow.read()).await.unwrap(), None);
         finish(&mut flow.close()).await.unwrap();
     });

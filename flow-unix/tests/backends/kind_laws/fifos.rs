@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 
+use flow_core::{Bytes, Chunks};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -208,8 +209,18 @@ fn packets_written() {
             for len in PACKETS {
                 finish(&mut flow.write(pattern(len))).await.unwrap();
             }
+            // Of several buffers as well, be they copied together or listed.
+            let lists: [&[usize]; 4] = [&[1, 7, 100], &[1000; 3], &[300; 13], &[200; 20]];
+            for list in lists {
+                let buffers = list.iter().scan(pattern(4096), |rest, &len| {
+                    Some(Bytes::from(rest.drain(..len).collect::<Vec<_>>()))
+                });
+                let chunks: Chunks = buffers.collect();
+                finish(&mut flow.write_chunks(chunks)).await.unwrap();
+            }
+            let whole = lists.map(|list| list.iter().sum());
             let mut reader = File::from(reader);
-            for len in PACKETS {
+            for len in PACKETS.into_iter().chain(whole) {
                 let mut packet = [0; 8192];
                 let got = reader.read(&mut packet).unwrap();
                 same(&packet[..got], &pattern(len));
