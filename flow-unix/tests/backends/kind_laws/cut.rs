@@ -1,19 +1,20 @@
 //! Reads that the system cuts short with more behind them: at a passed descriptor, and at urgent data.
 
 use std::fs::File;
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, send, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, send, sendmsg,
 };
 
 use super::kinds::Kind;
 use super::law::{Law, unless};
-use super::lies::Lie;
+use super::lies::{Lie, Subject};
 use super::steps::{finish, gather, same, to_the_end};
-use crate::support::backend::FlowExt as _;
+use crate::support::backend::{FlowExt as _, socketpair};
 use crate::support::{arrived, pattern, run, settle};
 
 pub(crate) const LAWS: &[Law] = &[
@@ -23,6 +24,13 @@ pub(crate) const LAWS: &[Law] = &[
         not_for: |kind| unless(kind.name == "unix", "nothing can be passed"),
         run: passed,
         broken: &[(Lie::WaitsBehindChunks, "unix")],
+    },
+    Law {
+        name: "descriptors_go_with_their_write",
+        promise: "A descriptor goes with the first byte of its write, and once; between flows of `socketpair` what follows it is read.",
+        not_for: |kind| unless(kind.name == "unix", "nothing can be passed"),
+        run: go_with_their_write,
+        broken: &[(Lie::ForgetsHalf, "unix")],
     },
     Law {
         name: "urgent_data_taken_by_the_user_does_not_stall",
@@ -53,12 +61,75 @@ fn pass(far: impl AsFd, data: &[u8], fd: &OwnedFd) {
     assert_eq!(sent, Ok(data.len()));
 }
 
+fn null() -> OwnedFd {
+    File::open("/dev/null").unwrap().into()
+}
+
+/// What comes with one receive: bytes, and how many descriptors.
+fn receive(far: impl AsFd) -> (Vec<u8>, usize) {
+    let mut data = vec![0; 100];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let buffers = &mut [IoSliceMut::new(&mut data)];
+    let received = recvmsg(far, buffers, &mut control, RecvFlags::CMSG_CLOEXEC).unwrap();
+    let fds = control.drain().map(|message| match message {
+        RecvAncillaryMessage::ScmRights(fds) => fds.count(),
+        _ => 0,
+    });
+    let count = fds.sum();
+    data.truncate(received.bytes);
+    (data, count)
+}
+
+fn go_with_their_write(kind: &Kind) {
+    run(async {
+        let (flow, far) = kind.link();
+        finish(&mut flow.write("before")).await.unwrap();
+        finish(&mut flow.inner().write_with_fds("with", [null()]))
+            .await
+            .unwrap();
+        finish(&mut flow.write("behind")).await.unwrap();
+        let far = far.output.as_ref().expect("an output");
+        let mut got = vec![];
+        let mut with = None;
+        while got.len() < 16 {
+            let (data, fds) = receive(far);
+            got.extend_from_slice(&data);
+            if fds > 0 {
+                assert_eq!((fds, with), (1, None), "descriptors that came");
+                with = Some(got.len());
+            }
+        }
+        same(&got, b"beforewithbehind");
+        // A receive stops behind what came with a descriptor.
+        assert_eq!(with, Some(10), "where the descriptor came");
+
+        let (ours, theirs) = socketpair().unwrap();
+        let theirs = Subject::new(theirs, vec![]);
+        for before in [1, 10, 1000, 40_000, 40_000] {
+            let sent = pattern(before + 20);
+            // All of it before the flow looks: no event comes after that.
+            finish(&mut ours.write(sent[..before].to_vec()))
+                .await
+                .unwrap();
+            let with = sent[before..before + 10].to_vec();
+            finish(&mut ours.write_with_fds(with, [null()]))
+                .await
+                .unwrap();
+            finish(&mut ours.write(sent[before + 10..].to_vec()))
+                .await
+                .unwrap();
+            same(&gather(&theirs, sent.len()).await, &sent);
+        }
+    });
+}
+
 fn passed(kind: &Kind) {
     for limit in [0, 1, 8] {
         run(async {
             let (flow, mut far) = kind.link();
             flow.inner().receive_fds(limit);
-            let null: OwnedFd = File::open("/dev/null").unwrap().into();
+            let null = null();
             for before in [1, 10, 1000, 40_000, 40_000] {
                 let sent = pattern(before + 20);
                 // All of it before the flow looks: no event comes after that.

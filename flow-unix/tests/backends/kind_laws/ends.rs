@@ -1,5 +1,8 @@
 //! What signals our end, and what shows theirs.
 
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+
 use super::far::Far;
 use super::kinds::{Input, Kind, OurEnd, Output, TheirEnd};
 use super::law::{Law, unless};
@@ -81,7 +84,7 @@ pub(crate) const LAWS: &[Law] = &[
     },
     Law {
         name: "abort_is_seen_past_a_duplicate",
-        promise: "An abort ends a socket for the far end although somebody else holds the open file.",
+        promise: "An abort ends a socket for the far end although somebody else holds the open file; what was accepted arrives, also if the far end sends meanwhile.",
         not_for: |kind| {
             unless(
                 kind.has_socket(),
@@ -281,8 +284,25 @@ fn abort_past_a_duplicate(kind: &Kind) {
         let _kept = near.dups();
         let flow = near.connect();
         assert!(!far.sees_the_end());
+        let writes = matches!(kind.name, "unix" | "tcp");
+        if writes {
+            finish(&mut flow.write("accepted")).await.unwrap();
+        }
         flow.abort();
         seen(&far).await;
+        if writes {
+            let input = far.input.as_ref().expect("an input");
+            let sent = send(input, b"too late", SendFlags::NOSIGNAL);
+            if kind.name == "unix" {
+                assert_eq!(sent, Err(Errno::PIPE), "sent to who has aborted");
+            }
+            settle().await;
+            // No reset, which over TCP would be the answer to input that nobody will read.
+            same(
+                &joined("all has come", far.receiving_all()).await,
+                b"accepted",
+            );
+        }
     });
 }
 

@@ -5,11 +5,13 @@ use std::fs::{File, read_dir, read_link};
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 
+use flow_core::Delivered;
+
 use super::cases::patience;
 use super::kinds::{KINDS, Kind, Near, OurEnd, TheirEnd};
 use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
-use super::steps::{finish, park, stuck, to_the_end};
+use super::steps::{finish, joined, park, stuck, to_the_end, until};
 use crate::support::backend::{Flow as _, FlowExt as _, Shutdown};
 use crate::support::{Count, poll, run, settle, status};
 
@@ -42,6 +44,18 @@ pub(crate) const LAWS: &[Law] = &[
             (Lie::ChangesFlags, "pipe-reader"),
             (Lie::ChangesFlags, "pty-slave"),
             (Lie::DropsTheUnread, "unix"),
+        ],
+    },
+    Law {
+        name: "delivered_is_told",
+        promise: "What is written is not delivered before it was read, and is then; over TCP it has arrived, and elsewhere nothing is known.",
+        not_for: |kind| unless(kind.writes(), "what is written goes nowhere"),
+        run: delivered,
+        broken: &[
+            (Lie::SaysDelivered, "unix"),
+            (Lie::SaysDelivered, "tcp"),
+            (Lie::SaysDelivered, "pipe-writer"),
+            (Lie::SaysDelivered, "pty-master"),
         ],
     },
     Law {
@@ -230,6 +244,36 @@ async fn unread_is_not_lost(kind: &Kind) {
         }
     };
     assert_eq!(unread, b"unread", "what is left of the input");
+}
+
+fn delivered(kind: &Kind) {
+    run(async {
+        let (flow, far) = kind.link();
+        finish(&mut flow.write("told")).await.unwrap();
+        let receives = || joined("all has come", far.receiving(4));
+        match kind.delivery() {
+            Delivered::Yes => {
+                assert_eq!(flow.delivered(), Delivered::No, "unread");
+                receives().await;
+                until("all was read", || flow.delivered() == Delivered::Yes).await;
+            }
+            Delivered::Arrived => {
+                until("all has arrived", || {
+                    let delivered = flow.delivered();
+                    assert_ne!(delivered, Delivered::Yes, "unread");
+                    delivered == Delivered::Arrived
+                })
+                .await;
+                receives().await;
+                assert_eq!(flow.delivered(), Delivered::Arrived);
+            }
+            known => {
+                assert_eq!(flow.delivered(), known);
+                receives().await;
+                assert_eq!(flow.delivered(), known);
+            }
+        }
+    });
 }
 
 fn idle(kind: &Kind) {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use flow_core::Delivered;
 use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, memfd_create, mkfifoat, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -162,6 +163,16 @@ impl Kind {
     /// Whether a read of a blocking open file that others may have goes by the pool.
     pub(crate) fn is_read_by_the_pool(&self) -> bool {
         self.is_terminal() || self.name.contains("fifo")
+    }
+
+    /// What is known of bytes that were written and read.
+    pub(crate) fn delivery(&self) -> Delivered {
+        match self.name {
+            "tcp" => Delivered::Arrived,
+            "unix" | "pipe-writer" | "fifo-writer" | "two-pipes" | "two-fifos"
+            | "file-and-socket" => Delivered::Yes,
+            _ => Delivered::Unknown,
+        }
     }
 
     /// More than any buffer between the two ends takes. (Terminals take little at a time, and take long.)

@@ -81,6 +81,8 @@ lies! {
     MakesLongBuffers,
     /// Chunks are of a KiB at most.
     ShortChunks,
+    /// Everything is delivered.
+    SaysDelivered,
     /// Taken apart, it throws away what comes next.
     DropsTheUnread,
 }
@@ -305,6 +307,9 @@ impl Flow for Subject {
     }
 
     fn delivered(&self) -> Delivered {
-        self.inner.delivered()
+        match self.lie {
+            Some(Lie::SaysDelivered) => Delivered::Yes,
+            _ => self.inner.delivered(),
+        }
     }
 }
