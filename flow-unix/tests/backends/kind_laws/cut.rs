@@ -13,8 +13,8 @@ use rustix::net::{
 use super::kinds::Kind;
 use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
-use super::steps::{finish, gather, same, to_the_end};
-use crate::support::backend::{FlowExt as _, socketpair};
+use super::steps::{finish, gather, joined, same, to_the_end};
+use crate::support::backend::{FlowExt as _, WriteError, socketpair};
 use crate::support::{arrived, pattern, run, settle};
 
 pub(crate) const LAWS: &[Law] = &[
@@ -31,6 +31,16 @@ pub(crate) const LAWS: &[Law] = &[
         not_for: |kind| unless(kind.name == "unix", "nothing can be passed"),
         run: go_with_their_write,
         broken: &[(Lie::ForgetsHalf, "unix")],
+    },
+    Law {
+        name: "descriptors_are_refused_elsewhere",
+        promise: "Where no descriptor can go along, a write with one is refused, nothing of it is sent, and writing goes on.",
+        not_for: |kind| {
+            let can = matches!(kind.name, "unix" | "file-and-socket");
+            unless(kind.writes() && !can, "they go along, or nothing does")
+        },
+        run: refused_elsewhere,
+        broken: &[(Lie::ForgetsHalf, "tcp"), (Lie::ForgetsHalf, "pipe-writer")],
     },
     Law {
         name: "urgent_data_taken_by_the_user_does_not_stall",
@@ -121,6 +131,17 @@ fn go_with_their_write(kind: &Kind) {
                 .unwrap();
             same(&gather(&theirs, sent.len()).await, &sent);
         }
+    });
+}
+
+fn refused_elsewhere(kind: &Kind) {
+    run(async {
+        let (flow, far) = kind.link();
+        let refused = finish(&mut flow.inner().write_with_fds("with", [null()])).await;
+        let is_refused = matches!(refused, Err(WriteError::Transport(_)));
+        assert!(is_refused, "{refused:?}");
+        finish(&mut flow.write("without")).await.unwrap();
+        same(&joined("all has come", far.receiving(7)).await, b"without");
     });
 }
 

@@ -54,7 +54,10 @@ pub(crate) fn main() -> i32 {
     if let Some(code) = cases::serve() {
         return code;
     }
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    // Cases wait more than they work: those that are to be rejected for as long as they are given.
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    args.test_threads.get_or_insert(3 * cores);
     let mut trials = vec![Trial::test("page_is_in_step", || {
         page::check().map_err(Failed::from)
     })];

@@ -5,7 +5,7 @@ use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
 use super::steps::{closed, finish, park, stuck, to_the_end, woken};
 use crate::support::backend::{FlowExt as _, Shutdown};
-use crate::support::run;
+use crate::support::{run, settle};
 
 const NEVER_WAITS: &str = "a write waits for nobody";
 
@@ -30,6 +30,16 @@ pub(crate) const LAWS: &[Law] = &[
         not_for: |kind| unless(kind.waits_to_write(), NEVER_WAITS),
         run: parked_write,
         broken: &[(Lie::Deaf, "pipe-writer"), (Lie::Deaf, "pty-slave")],
+    },
+    Law {
+        name: "write_after_a_hang_up_is_closed",
+        promise: "A write to who has left is `Closed`, and not accepted for nobody, with bytes of ours unread there and without.",
+        not_for: |kind| unless(kind.waits_to_write(), NEVER_WAITS),
+        run: write_after,
+        broken: &[
+            (Lie::WritesNowhere, "unix"),
+            (Lie::WritesNowhere, "pty-master-nonblocking"),
+        ],
     },
     Law {
         name: "hang_up_ends_a_parked_flush",
@@ -87,6 +97,29 @@ fn parked_write(kind: &Kind) {
         closed(finish(&mut waiting).await);
         closed(finish(&mut flow.write("later")).await);
     });
+}
+
+fn write_after(kind: &Kind) {
+    for unread in [false, true] {
+        run(async {
+            let (flow, far) = kind.link();
+            if unread {
+                finish(&mut flow.write("unread")).await.unwrap();
+            }
+            drop(far);
+            // Over TCP the first one may be accepted: only the answer to it says that nobody is there.
+            let mut written = Ok(());
+            for _ in 0..100 {
+                settle().await;
+                written = finish(&mut flow.write("x")).await;
+                if written.is_err() {
+                    break;
+                }
+            }
+            closed(written);
+            closed(finish(&mut flow.write("later")).await);
+        });
+    }
 }
 
 /// A flow that owes the rest of a write of which nobody waits for the answer.
