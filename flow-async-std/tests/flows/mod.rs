@@ -4,7 +4,7 @@ use std::fs::File;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
-use flow_async_std::{AsyncStdFlow, connect, connect_with, from_pair, from_pair_with, socketpair};
+use flow_async_std::{AsyncStdFlow, connect, connect_with, from_pair, from_pair_with};
 use flow_core::Switch;
 use flow_testkit::fd::Wires;
 use flow_testkit::{Harness, Link, Need, Refused, Room, Shared, Suite};
@@ -142,40 +142,12 @@ impl<const SMOL: bool, W: Wired> Harness for AsyncIo<SMOL, W> {
     }
 }
 
-/// A flow that `socketpair` has made, on smol.
-#[derive(Default)]
-struct Paired(AsyncIo<true, Unix>);
-
-impl Harness for Paired {
-    type Flow = AsyncStdFlow;
-
-    const LACKS: &'static [(Need, &'static str)] = wired::PAIR_LACKS_WITHOUT_END;
-    const KNOWN: &'static [(&'static str, &'static str)] = wired::PAIR_KNOWN;
-
-    fn pair(&self) -> (AsyncStdFlow, AsyncStdFlow) {
-        socketpair().expect("a pair")
-    }
-
-    fn turn(&self) -> bool {
-        self.0.turn()
-    }
-
-    fn shared<'f>(&'f self, flow: &'f AsyncStdFlow) -> Option<Shared<'f, AsyncStdFlow>> {
-        self.0.shared(flow)
-    }
-
-    fn allocated(&self) -> Option<usize> {
-        self.0.allocated()
-    }
-}
-
 /// The flows of this backend.
 pub(crate) fn add_to(suite: Suite) -> Suite {
     suite
         .flow::<AsyncIo<false, Unix>>("async-std/unix")
         .flow::<AsyncIo<false, TcpAtOnce>>("async-std/tcp")
         .flow::<AsyncIo<true, UnixAtOnce>>("smol/unix")
-        .flow::<Paired>("smol/socketpair")
         .flow::<AsyncIo<true, Tcp>>("smol/tcp")
         .flow::<AsyncIo<true, Pipe>>("smol/pipes")
         .flow::<AsyncIo<true, Fifos>>("smol/fifos")

@@ -67,17 +67,6 @@ pub(crate) const PAIR_LACKS: &[(Need, &str)] = &[
     PAIR_DELIVERY,
 ];
 
-/// The same on a runtime that never ends.
-pub(crate) const PAIR_LACKS_WITHOUT_END: &[(Need, &str)] = &[
-    PAIR_RESET,
-    PAIR_TORN,
-    PAIR_DESCRIPTORS,
-    PAIR_FAILING,
-    PAIR_SWITCH,
-    PAIR_DELIVERY,
-    RUNTIME,
-];
-
 /// What they cannot be asked.
 pub(crate) const PAIR_KNOWN: &[(&str, &str)] = &[(
     "tasks_parked_are_quiet",
