@@ -59,12 +59,18 @@ const RUNTIME: (Need, &str) = (Need::Runtime, "the reactor lives as long as the 
 /// What two flows that `socketpair` has made cannot show. The far end is the other flow: a bare one would have to be taken out of it, and
 /// both ends know then that somebody else has had a descriptor of theirs, and receive otherwise.
 pub(crate) const PAIR_LACKS: &[(Need, &str)] = &[
-    PAIR_RESET,
-    PAIR_TORN,
-    PAIR_DESCRIPTORS,
-    PAIR_FAILING,
-    PAIR_SWITCH,
-    PAIR_DELIVERY,
+    (
+        Need::Reset,
+        "a Unix socket loses nothing when the peer leaves",
+    ),
+    (Need::TornAbort, "a Unix socket has no reset"),
+    (Need::Descriptors, "it is made, and not handed in"),
+    (Need::Failing, "a pair of sockets does not fail"),
+    (Need::Switch, "a switch would close the far end too"),
+    (
+        Need::Delivery,
+        "a far end that is a flow takes in what is unread when it is let go of",
+    ),
 ];
 
 /// What they cannot be asked.
@@ -72,19 +78,6 @@ pub(crate) const PAIR_KNOWN: &[(&str, &str)] = &[(
     "tasks_parked_are_quiet",
     "a far end that is a flow makes room for more than it was asked to, by a chunk of up to 256 KiB",
 )];
-
-const PAIR_RESET: (Need, &str) = (
-    Need::Reset,
-    "a Unix socket loses nothing when the peer leaves",
-);
-const PAIR_TORN: (Need, &str) = (Need::TornAbort, "a Unix socket has no reset");
-const PAIR_DESCRIPTORS: (Need, &str) = (Need::Descriptors, "it is made, and not handed in");
-const PAIR_FAILING: (Need, &str) = (Need::Failing, "a pair of sockets does not fail");
-const PAIR_DELIVERY: (Need, &str) = (
-    Need::Delivery,
-    "a far end that is a flow takes in what is unread when it is let go of",
-);
-const PAIR_SWITCH: (Need, &str) = (Need::Switch, "a switch would close the far end too");
 
 wired! {
     /// A pair of `AF_UNIX` sockets.

@@ -65,17 +65,21 @@ async fn after_a_burst(kind: &Kind) -> (Subject, super::far::Far) {
     if !kind.is_terminal() {
         let filled = far.fill();
         assert!(filled > 0);
-        let mut came = 0;
-        while came < filled {
-            came += next(&flow).await.len();
-        }
+        chunks(&flow, filled).await;
     }
     (flow, far)
 }
 
-async fn next(flow: &Subject) -> Bytes {
-    let chunk = finish(&mut flow.read()).await.expect("a read failed");
-    chunk.expect("no end yet")
+/// The chunks that so many bytes come in.
+async fn chunks(flow: &Subject, len: usize) -> Vec<Bytes> {
+    let (mut chunks, mut came) = (vec![], 0);
+    while came < len {
+        let chunk = finish(&mut flow.read()).await.expect("a read failed");
+        let chunk = chunk.expect("no end yet");
+        came += chunk.len();
+        chunks.push(chunk);
+    }
+    chunks
 }
 
 fn keep_little(kind: &Kind) {
@@ -87,12 +91,7 @@ fn keep_little(kind: &Kind) {
             let (_, before) = heap::of_all();
             for _ in 0..MESSAGES {
                 far.send(&message);
-                let mut came = 0;
-                while came < len {
-                    let chunk = next(&flow).await;
-                    came += chunk.len();
-                    kept.push(chunk);
-                }
+                kept.extend(chunks(&flow, len).await);
             }
             let (_, after) = heap::of_all();
             let most = TIMES * MESSAGES * len + FLOW;
@@ -113,10 +112,7 @@ fn cost_little(kind: &Kind) {
             let (before, _) = heap::of_all();
             for _ in 0..MESSAGES {
                 far.send(&message);
-                let mut came = 0;
-                while came < len {
-                    came += next(&flow).await.len();
-                }
+                chunks(&flow, len).await;
             }
             let (after, _) = heap::of_all();
             // The burst may have come again: the first message has room for it. A KiB is for what polling by hand makes.
@@ -147,11 +143,7 @@ fn long_chunks(kind: &Kind) {
         }
         let (flow, far) = after_a_burst(kind).await;
         let filled = far.fill();
-        let (mut came, mut chunks) = (0, 0);
-        while came < filled {
-            came += next(&flow).await.len();
-            chunks += 1;
-        }
+        let chunks = chunks(&flow, filled).await.len();
         assert!(
             chunks <= filled.div_ceil(LONG),
             "{filled} bytes in {chunks} chunks"
