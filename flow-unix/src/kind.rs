@@ -100,7 +100,7 @@ impl Kind {
     }
 
     /// Whether bytes would be accepted that nobody will get: the slave's side is gone, and the master takes them until its buffer is full, for ever.
-    #[inline]
+    /// Asked by the pool, which makes all writes to masters.
     pub(crate) fn takes_bytes_for_nobody(self, fd: BorrowedFd<'_>) -> bool {
         self == Self::Master && way::is(fd, PollFlags::HUP)
     }

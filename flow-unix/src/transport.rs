@@ -157,16 +157,14 @@ impl<R: Readiness> FdTransport<R> {
     }
 }
 
-/// What a socket needs before its first byte.
+/// What a socket needs before its first byte: these systems have no flag in the call that keeps SIGPIPE away.
+#[cfg(target_vendor = "apple")]
 fn prepare(fd: BorrowedFd<'_>) {
-    // These systems have no flag for it in the call.
-    #[cfg(target_vendor = "apple")]
-    {
-        _ = rustix::net::sockopt::set_socket_nosigpipe(fd, true);
-    }
-    #[cfg(not(target_vendor = "apple"))]
-    let _ = fd;
+    _ = rustix::net::sockopt::set_socket_nosigpipe(fd, true);
 }
+
+#[cfg(not(target_vendor = "apple"))]
+fn prepare(_: BorrowedFd<'_>) {}
 
 /// The descriptors of a flow that is taken apart, which are not to be ended when it is dropped.
 pub(crate) fn keep<R: Readiness>(rx: &Rx<R>, tx: &Tx<R>) -> [Option<Arc<OwnedFd>>; 2] {

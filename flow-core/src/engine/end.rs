@@ -134,16 +134,15 @@ impl<T: Transport> Engine<T> {
             return Err(self);
         }
         drop(lock(&inner.attachments).take());
-        let closed = inner.lines.set(flag::CLOSED) & flag::CLOSED != 0;
+        // So that dropping `self` does not abort it.
+        inner.lines.set(flag::CLOSED);
         drop(self);
-        let unclose = |inner: Arc<Inner<T>>| {
-            if !closed {
-                inner.lines.clear(flag::CLOSED);
-            }
+        // A switch that is being turned off may hold the flow for a moment, to abort it: closed or not before, that is what it will be.
+        let aborted = |inner: Arc<Inner<T>>| {
+            inner.lines.clear(flag::CLOSED);
             Self { inner }
         };
-        // A switch that is being turned off may hold the flow for a moment, to abort it.
-        let mut inner = Arc::try_unwrap(inner).map_err(unclose)?;
+        let mut inner = Arc::try_unwrap(inner).map_err(aborted)?;
         let rx = get_mut(&mut inner.rx).state.take();
         let tx = get_mut(&mut inner.tx).state.take();
         match (rx, tx) {
@@ -154,7 +153,7 @@ impl<T: Transport> Engine<T> {
             }),
             // Aborted by that switch at the last moment.
             _ if mutant!("taken_apart_without_a_last_look") => unreachable!("no longer whole"),
-            _ => Err(unclose(Arc::new(inner))),
+            _ => Err(aborted(Arc::new(inner))),
         }
     }
 }

@@ -103,20 +103,12 @@ impl<R: Readiness> Tx<R> {
                 let mut found_room = false;
                 let first = *roomy == ROOMY;
                 let put = source.poll_io(Direction::Write, first, cx, || {
-                    let attempted = match source.kind() {
-                        kind if kind.takes_bytes_for_nobody(source.fd()) => {
-                            Attempt::Maybe(Err(Error::os(Doing::Send, Errno::IO)))
-                        }
-                        kind => {
-                            let outside = data.is_outside();
-                            let (fd, way) = (source.fd(), source.way());
-                            let attempted = send::attempt(fd, kind, way, data, passing);
-                            if outside && !data.is_outside() {
-                                from_memory.store(true, Ordering::Relaxed);
-                            }
-                            attempted
-                        }
-                    };
+                    let outside = data.is_outside();
+                    let (fd, kind, way) = (source.fd(), source.kind(), source.way());
+                    let attempted = send::attempt(fd, kind, way, data, passing);
+                    if outside && !data.is_outside() {
+                        from_memory.store(true, Ordering::Relaxed);
+                    }
                     found_room = matches!(attempted, Attempt::Maybe(_));
                     attempted
                 });

@@ -1,37 +1,18 @@
 //! Reads that are cut short by something else than an empty socket: what follows does not stall.
 
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use crate::support;
 use crate::support::backend::{FdFlow, FlowExt as _, WriteError, connect};
-use crate::support::{arrived, finish, pairs, park, pattern, put, run, settle, tcp, woken};
+use crate::support::{arrived, finish, pairs, park, pass, pattern, put, run, settle, tcp, woken};
 use flow_core::{Bytes, Chunks};
-use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, send, sendmsg,
-};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 fn unix() -> (FdFlow, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
     (connect(near).unwrap(), far)
-}
-
-/// Sends bytes with descriptors.
-fn pass(peer: impl AsFd, data: &[u8], fds: &[OwnedFd]) {
-    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(fds.len()))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
-    sendmsg(
-        peer,
-        &[IoSlice::new(data)],
-        &mut control,
-        SendFlags::empty(),
-    )
-    .unwrap();
 }
 
 /// Reads until that many bytes have come.
@@ -89,7 +70,7 @@ fn passed_descriptors_do_not_stall_long_reads() {
             pass(
                 &peer,
                 &data[..100],
-                &[std::fs::File::open("/dev/null").unwrap().into()],
+                &[std::fs::File::open("/dev/null").unwrap()],
             );
             put(&peer, &data[..1000]);
             let got = take(&flow, 101_100).await;

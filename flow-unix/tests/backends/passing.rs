@@ -1,50 +1,18 @@
 //! Descriptors that travel with bytes, from and to a bare socket.
 
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Read as _, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::io::{Read as _, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use rustix::io::{FdFlags, fcntl_getfd};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
 
 use crate::support::backend::{FlowExt as _, WriteError, connect, socketpair};
-use crate::support::{arrived, finish, park, pattern, run, settle, tcp, woken};
+use crate::support::{arrived, finish, park, pass, pattern, receive, run, settle, tcp, woken};
 
 fn link() -> (crate::support::backend::FdFlow, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
     (connect(near).unwrap(), far)
-}
-
-/// Sends `data` with as many descriptors of one end of a pipe.
-fn pass(far: &UnixStream, data: &[u8], fd: &OwnedFd, count: usize) {
-    let fds = vec![fd.as_fd(); count];
-    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(count))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
-    let sent = sendmsg(far, &[IoSlice::new(data)], &mut control, SendFlags::empty());
-    assert_eq!(sent, Ok(data.len()));
-}
-
-/// Receives once: the bytes and the descriptors.
-fn receive(far: &UnixStream, room: usize) -> (Vec<u8>, Vec<OwnedFd>) {
-    let mut data = vec![0; room];
-    let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let buffers = &mut [IoSliceMut::new(&mut data)];
-    let len = recvmsg(far, buffers, &mut control, RecvFlags::CMSG_CLOEXEC)
-        .unwrap()
-        .bytes;
-    data.truncate(len);
-    let fds = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(fds) => Some(fds),
-        _ => None,
-    });
-    (data, fds.flatten().collect())
 }
 
 fn pipe() -> (File, OwnedFd) {
@@ -193,8 +161,8 @@ fn what_is_passed_is_received_in_order_and_inherited_by_nobody() {
         let (flow, far) = link();
         let (mut reader, writer) = pipe();
         flow.receive_fds(8);
-        pass(&far, b"one", &writer, 1);
-        pass(&far, b"two", &writer, 2);
+        pass(&far, b"one", &[&writer]);
+        pass(&far, b"two", &[&writer; 2]);
         (&far).write_all(b"three").unwrap();
         let mut got = Vec::new();
         let mut counts = Vec::new();
@@ -224,7 +192,7 @@ fn surplus_is_closed_and_no_byte_is_lost() {
             let (flow, far) = link();
             let (mut reader, writer) = pipe();
             flow.receive_fds(limit);
-            pass(&far, b"many", &writer, 5);
+            pass(&far, b"many", &[&writer; 5]);
             (&far).write_all(b", more").unwrap();
             drop(writer);
             flow.with_fd(|fd| arrived(fd, 10)).unwrap();
@@ -256,7 +224,7 @@ fn what_was_received_and_never_taken_is_closed_with_the_flow() {
         let (flow, far) = link();
         let (mut reader, writer) = pipe();
         flow.receive_fds(8);
-        pass(&far, b"x", &writer, 1);
+        pass(&far, b"x", &[&writer]);
         drop(writer);
         finish(&mut flow.read()).await.unwrap();
         drop(flow);

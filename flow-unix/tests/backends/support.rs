@@ -1,6 +1,7 @@
 //! Polling by hand, and bare peers, for the tests that every backend runs. `run` is the backend's own.
 
 mod alone;
+mod ancillary;
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
 pub(crate) use self::alone::*;
+pub(crate) use self::ancillary::{pass, receive};
 use super::{backend, run};
 
 /// A hang is a failure.

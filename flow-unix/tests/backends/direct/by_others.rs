@@ -1,13 +1,9 @@
 //! What other tasks do with the two flows while a copy goes on is seen by it, in its place.
 
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::task::Poll;
 
 use flow_core::combinators::{CopyError, Copying, copy};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::lanes::{Bare, Kind, fill, fill_up, sink, source, stand_still};
 use super::run;
@@ -15,7 +11,7 @@ use crate::support::backend::{
     Delivered, ErrorKind, FdFlow, Flow as _, FlowExt as _, Shutdown, Switch, WriteError, connect,
     connect_with,
 };
-use crate::support::{Count, arrived, finish, park, pattern, poll, settle, tcp};
+use crate::support::{Count, arrived, finish, park, pass, pattern, poll, settle, tcp};
 
 const LEN: usize = 60_000;
 
@@ -338,15 +334,6 @@ fn a_reset_of_the_source_is_no_end() {
     });
 }
 
-fn pass(far: &UnixStream, data: &[u8], fd: &OwnedFd) {
-    let fds = [fd.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
-    let sent = sendmsg(far, &[IoSlice::new(data)], &mut control, SendFlags::empty());
-    assert_eq!(sent, Ok(data.len()));
-}
-
 /// As by ordinary reads: who wants none has them closed, who wants some gets them all.
 #[test]
 fn passed_descriptors_are_closed_or_kept() {
@@ -362,7 +349,7 @@ fn passed_descriptors_are_closed_or_kept() {
                 src.receive_fds(8);
             }
             for part in pattern(LEN).chunks(20_000) {
-                pass(&far, part, &writer);
+                pass(&far, part, &[&writer]);
             }
             drop(writer);
             let mut copying = copy(&src, &dst);

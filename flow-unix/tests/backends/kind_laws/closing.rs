@@ -1,6 +1,11 @@
 //! Whom close waits for, and errors that stay what they are.
 
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt;
 
 use super::kinds::{Input, Kind, Output, TheirEnd};
 use super::law::{Law, unless};
@@ -38,6 +43,13 @@ pub(crate) const LAWS: &[Law] = &[
         not_for: |kind| unless(kind.close_waits(), "a close waits for nobody"),
         run: abort_ends_close,
         broken: &[(Lie::AbortDoesNothing, "fifo-reader")],
+    },
+    Law {
+        name: "shutdown_tells_what_a_reset_destroyed",
+        promise: "shutdown(Write) is `Closed` where the peer's reset has destroyed bytes that the kernel had accepted and not yet brought there.",
+        not_for: |kind| unless(kind.name == "tcp", "nothing is lost on the way"),
+        run: destroyed,
+        broken: &[(Lie::ShutdownSaysOk, "tcp")],
     },
     Law {
         name: "errors_keep_their_identity",
@@ -116,6 +128,29 @@ fn abort_ends_close(kind: &Kind) {
         woken(&closer).await;
         closed(finish(&mut close).await);
         until("the abort is seen", || far.sees_the_end()).await;
+    });
+}
+
+fn destroyed(kind: &Kind) {
+    run(async {
+        let (near, far) = (kind.make)();
+        let watched = near.dups().remove(0);
+        sockopt::set_socket_send_buffer_size(&watched, 1 << 20).unwrap();
+        let socket = far.input.as_ref().expect("an input").as_fd();
+        sockopt::set_socket_recv_buffer_size(socket, 4096).unwrap();
+        let flow = near.connect();
+        // More than the peer has room for, and less than the kernel takes here.
+        finish(&mut flow.write(pattern(150_000))).await.unwrap();
+        sockopt::set_socket_linger(socket, Some(Duration::ZERO)).unwrap();
+        drop(far);
+        let now = rustix::event::Timespec::default();
+        until("the reset has come", || {
+            let mut fds = [PollFd::new(&watched, PollFlags::RDHUP)];
+            poll(&mut fds, Some(&now)).unwrap();
+            fds[0].revents().contains(PollFlags::ERR)
+        })
+        .await;
+        closed(finish(&mut flow.shutdown(Shutdown::Write)).await);
     });
 }
 

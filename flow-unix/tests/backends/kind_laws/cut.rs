@@ -1,21 +1,16 @@
 //! Reads that the system cuts short with more behind them: at a passed descriptor, and at urgent data.
 
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recv, recvmsg, send, sendmsg,
-};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::kinds::Kind;
 use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
 use super::steps::{finish, gather, joined, same, to_the_end};
 use crate::support::backend::{FlowExt as _, WriteError, socketpair};
-use crate::support::{arrived, pattern, run, settle};
+use crate::support::{arrived, pass, pattern, receive, run, settle};
 
 pub(crate) const LAWS: &[Law] = &[
     Law {
@@ -57,38 +52,8 @@ pub(crate) const LAWS: &[Law] = &[
     },
 ];
 
-fn pass(far: impl AsFd, data: &[u8], fd: &OwnedFd) {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds = [fd.as_fd()];
-    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
-    let sent = sendmsg(
-        far,
-        &[IoSlice::new(data)],
-        &mut control,
-        SendFlags::NOSIGNAL,
-    );
-    assert_eq!(sent, Ok(data.len()));
-}
-
 fn null() -> OwnedFd {
     File::open("/dev/null").unwrap().into()
-}
-
-/// What comes with one receive: bytes, and how many descriptors.
-fn receive(far: impl AsFd) -> (Vec<u8>, usize) {
-    let mut data = vec![0; 100];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let buffers = &mut [IoSliceMut::new(&mut data)];
-    let received = recvmsg(far, buffers, &mut control, RecvFlags::CMSG_CLOEXEC).unwrap();
-    let fds = control.drain().map(|message| match message {
-        RecvAncillaryMessage::ScmRights(fds) => fds.count(),
-        _ => 0,
-    });
-    let count = fds.sum();
-    data.truncate(received.bytes);
-    (data, count)
 }
 
 fn go_with_their_write(kind: &Kind) {
@@ -103,10 +68,10 @@ fn go_with_their_write(kind: &Kind) {
         let mut got = vec![];
         let mut with = None;
         while got.len() < 16 {
-            let (data, fds) = receive(far);
+            let (data, fds) = receive(far, 100);
             got.extend_from_slice(&data);
-            if fds > 0 {
-                assert_eq!((fds, with), (1, None), "descriptors that came");
+            if !fds.is_empty() {
+                assert_eq!((fds.len(), with), (1, None), "descriptors that came");
                 with = Some(got.len());
             }
         }
@@ -156,7 +121,7 @@ fn passed(kind: &Kind) {
                 // All of it before the flow looks: no event comes after that.
                 far.send(&sent[..before]);
                 let socket = far.input.as_ref().expect("an input");
-                pass(socket, &sent[before..][..10], &null);
+                pass(socket, &sent[before..][..10], &[&null]);
                 far.send(&sent[before + 10..]);
                 settle().await;
                 same(&gather(&flow, sent.len()).await, &sent);

@@ -13,7 +13,8 @@ use std::thread::JoinHandle;
 use rustix::fs::OFlags;
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use super::cases::lie;
+use super::calls::write_calls;
+use super::cases::{lie, not_shown};
 use super::far::Far;
 use super::kinds::{Fifo, KINDS, Near, TheirEnd, pipe, pty};
 use super::lies::{Lie, Subject};
@@ -64,6 +65,11 @@ pub(crate) const SINGLES: &[Single] = &[
         broken: &[Lie::LosesBytes, Lie::ForgetsHalf],
     },
     Single {
+        name: "exit::of_the_process_destroys_nothing_behind_a_close",
+        run: exit_after_close,
+        broken: &[Lie::CloseSaysOk],
+    },
+    Single {
         name: "another_user::fifo_and_terminal_go_by_the_pool",
         run: another_user,
         broken: &[Lie::ForgetsHalf],
@@ -80,17 +86,14 @@ pub(crate) fn serve() -> Option<i32> {
     run(async {
         match &*role {
             "echo" => {
-                let numbers = env::var(NUMBERS).unwrap();
-                let mut fds = numbers.split(',').map(|number| {
-                    // SAFETY: the process was started with these descriptors for this flow alone.
-                    unsafe { OwnedFd::from_raw_fd(number.parse().unwrap()) }
-                });
-                let first = fds.next().unwrap();
-                let near = match fds.next() {
-                    Some(second) => Near::Two(first, second),
-                    None => Near::One(first),
-                };
-                echo(&near.connect()).await;
+                echo(&numbered().connect()).await;
+            }
+            "closer" => {
+                let flow = numbered().connect();
+                finish(&mut flow.write("accepted")).await.unwrap();
+                finish(&mut flow.close()).await.unwrap();
+                // The process ends with it.
+                std::mem::forget(flow);
             }
             _ => {
                 if lie() == Some(Lie::LeaksDescriptor) {
@@ -108,6 +111,20 @@ pub(crate) fn serve() -> Option<i32> {
         }
     });
     Some(0)
+}
+
+/// The descriptors of which this process was told the numbers.
+fn numbered() -> Near {
+    let numbers = env::var(NUMBERS).unwrap();
+    let mut fds = numbers.split(',').map(|number| {
+        // SAFETY: the process was started with these descriptors for this flow alone.
+        unsafe { OwnedFd::from_raw_fd(number.parse().unwrap()) }
+    });
+    let first = fds.next().unwrap();
+    match fds.next() {
+        Some(second) => Near::Two(first, second),
+        None => Near::One(first),
+    }
 }
 
 /// Gives back what comes, to the end, and tells how it went.
@@ -328,13 +345,32 @@ fn stdio_mixed() {
     });
 }
 
+/// The kernel answers input that nobody has read with a reset, which destroys what was sent. The peer's came before its end.
+fn exit_after_close() {
+    run(async {
+        let sockets = KINDS
+            .iter()
+            .filter(|kind| matches!(kind.name, "unix" | "tcp"));
+        for kind in sockets {
+            let (near, mut far) = (kind.make)();
+            far.send(b"unread");
+            far.end();
+            let mut other = Other::start("closer", |command| {
+                command.env(NUMBERS, "0").stdin(near.dups().remove(0));
+            });
+            drop(near);
+            until("the process ends", || !other.is_alive()).await;
+            same(&joined("the end", far.receiving_all()).await, b"accepted");
+        }
+    });
+}
+
 /// Where this process may be somebody else: what that one cannot open again, it uses as it is.
 fn another_user() {
     const NOBODY: u32 = 65_534;
 
     if !rustix::process::geteuid().is_root() {
-        eprintln!("not shown: only root can be another user");
-        return;
+        not_shown("only root can be another user");
     }
     let through = |near_in: OwnedFd, near_out: OwnedFd, far: Far| {
         run(async {
@@ -351,11 +387,14 @@ fn another_user() {
             drop(far);
             let told = joined("the report", told).await;
             assert!(told.starts_with("20000 "), "{told:?}");
-        });
+            write_calls(Some(other.0.id()))
+        })
     };
     let (there, back) = (Fifo::new(), Fifo::new());
     let ((near_in, far_in), (far_out, near_out)) = (back.ends(), there.ends());
-    through(near_in, near_out, Far::two(Some(far_in), Some(far_out)));
+    let calls = through(near_in, near_out, Far::two(Some(far_in), Some(far_out)));
+    // By the page, and not by the byte.
+    assert!(calls.is_none_or(|calls| calls < 5000), "{calls:?} calls");
     let (master, slave) = pty(OFlags::empty(), OFlags::empty());
     through(slave.try_clone().unwrap(), slave, Far::one(master));
 }

@@ -84,7 +84,7 @@ pub(crate) const LAWS: &[Law] = &[
     },
     Law {
         name: "abort_is_seen_past_a_duplicate",
-        promise: "An abort ends a socket for the far end although somebody else holds the open file; what was accepted arrives, also if the far end sends meanwhile.",
+        promise: "An abort ends a socket for the far end although somebody else holds the open file, also after our end; what was accepted arrives, also if the far end sends meanwhile.",
         not_for: |kind| {
             unless(
                 kind.has_socket(),
@@ -95,6 +95,7 @@ pub(crate) const LAWS: &[Law] = &[
         broken: &[
             (Lie::AbortDoesNothing, "tcp"),
             (Lie::AbortDoesNothing, "socket-and-file"),
+            (Lie::AbortDoesNothing, "socket-and-pipe"),
         ],
     },
     Law {
@@ -279,31 +280,34 @@ fn abort_is_seen(kind: &Kind) {
 }
 
 fn abort_past_a_duplicate(kind: &Kind) {
-    run(async {
-        let (near, far) = (kind.make)();
-        let _kept = near.dups();
-        let flow = near.connect();
-        assert!(!far.sees_the_end());
-        let writes = matches!(kind.name, "unix" | "tcp");
-        if writes {
-            finish(&mut flow.write("accepted")).await.unwrap();
-        }
-        flow.abort();
-        seen(&far).await;
-        if writes {
-            let input = far.input.as_ref().expect("an input");
-            let sent = send(input, b"too late", SendFlags::NOSIGNAL);
-            if kind.name == "unix" {
-                assert_eq!(sent, Err(Errno::PIPE), "sent to who has aborted");
+    for ended in [false, true] {
+        run(async {
+            let (near, far) = (kind.make)();
+            let _kept = near.dups();
+            let flow = near.connect();
+            assert!(!far.sees_the_end());
+            let writes = matches!(kind.name, "unix" | "tcp");
+            if writes {
+                finish(&mut flow.write("accepted")).await.unwrap();
             }
-            settle().await;
-            // No reset, which over TCP would be the answer to input that nobody will read.
-            same(
-                &joined("all has come", far.receiving_all()).await,
-                b"accepted",
-            );
-        }
-    });
+            if ended {
+                finish(&mut flow.shutdown(Shutdown::Write)).await.unwrap();
+            }
+            flow.abort();
+            seen(&far).await;
+            if writes {
+                let input = far.input.as_ref().expect("an input");
+                let sent = send(input, b"too late", SendFlags::NOSIGNAL);
+                if kind.name == "unix" {
+                    assert_eq!(sent, Err(Errno::PIPE), "sent to who has aborted");
+                }
+                settle().await;
+                // No reset, which over TCP would be the answer to input that nobody will read.
+                let all = joined("all has come", far.receiving_all()).await;
+                same(&all, b"accepted");
+            }
+        });
+    }
 }
 
 fn drop_is_seen(kind: &Kind) {

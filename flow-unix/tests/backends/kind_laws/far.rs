@@ -47,6 +47,14 @@ impl Far {
         }
     }
 
+    /// Where what the flow reads is sent by a socket, which is shut down.
+    pub(crate) fn ending_a_socket(self) -> Self {
+        Self {
+            is_socket: true,
+            ..self
+        }
+    }
+
     /// What is written is looked up, what is read was put there.
     pub(crate) fn stored(output: File, input: File) -> Self {
         Self::two(None, None).with_stored(output).with_input(input)
@@ -135,10 +143,19 @@ impl Far {
         })
     }
 
+    /// What shows that the flow has ended, or is gone: the socket, where there is one.
+    fn witness(&self) -> &File {
+        let fds = match self.is_socket {
+            true => [&self.input, &self.output],
+            false => [&self.output, &self.input],
+        };
+        let fd = fds.into_iter().find_map(Option::as_ref);
+        fd.expect("somebody there")
+    }
+
     /// Waits for the system to say that the flow has ended, or is gone.
     pub(crate) fn seeing_the_end(&self) -> JoinHandle<()> {
-        let fd = self.output.as_ref().or(self.input.as_ref());
-        let fd = fd.expect("somebody there").try_clone().unwrap();
+        let fd = self.witness().try_clone().unwrap();
         thread::spawn(move || {
             let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::RDHUP)];
             retry_on_intr(|| poll(&mut fds, None)).unwrap();
@@ -147,8 +164,7 @@ impl Far {
 
     /// Whether the flow has ended, or is gone.
     pub(crate) fn sees_the_end(&self) -> bool {
-        let fd = self.output.as_ref().or(self.input.as_ref());
-        let fd = fd.expect("somebody there").as_fd();
+        let fd = self.witness().as_fd();
         let now = rustix::event::Timespec {
             tv_sec: 0,
             tv_nsec: 0,

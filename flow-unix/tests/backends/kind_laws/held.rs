@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs::{File, read_dir, read_link};
 use std::io::Read as _;
+use std::net::TcpStream;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use flow_core::Delivered;
 
 use super::cases::patience;
-use super::kinds::{KINDS, Kind, Near, OurEnd, TheirEnd};
+use super::kinds::{Kind, Near, OurEnd, TheirEnd};
 use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
-use super::steps::{finish, joined, park, stuck, to_the_end, until};
-use crate::support::backend::{Flow as _, FlowExt as _, Shutdown};
+use super::steps::{finish, joined, park, stuck, to_the_end, until, warm_up};
+use crate::support::backend::{FdFlow, Flow as _, FlowExt as _, Shutdown};
 use crate::support::{Count, poll, run, settle, status};
 
 pub(crate) const LAWS: &[Law] = &[
@@ -37,7 +39,7 @@ pub(crate) const LAWS: &[Law] = &[
     },
     Law {
         name: "given_back_as_it_came",
-        promise: "A flow is taken apart into as many descriptors as it has, of the same files, with their flags, and nobody sees an end; with input that a close has taken in not before it was read.",
+        promise: "A flow is taken apart into as many descriptors as it has, of the same files, with their flags, or into the stream of std that it is, and nobody sees an end; with input that a close has taken in not before it was read.",
         not_for: |_| None,
         run: given_back,
         broken: &[
@@ -85,14 +87,6 @@ fn open() -> BTreeMap<i32, String> {
     let all = all.into_iter().filter_map(number);
     all.filter(|(_, target)| !target.starts_with("/proc/"))
         .collect()
-}
-
-/// Has whatever the runtime makes once made.
-async fn warm_up() {
-    let (flow, far) = KINDS[0].link();
-    park(&mut flow.read());
-    drop((flow, far));
-    settle().await;
 }
 
 fn use_it(flow: &Subject, kind: &Kind) {
@@ -207,6 +201,7 @@ fn given_back(kind: &Kind) {
             false => flow.into_fds().map(drop),
         };
         let flow = flow.expect_err("descriptors of another number");
+        let flow = into_the_right_stream(kind, flow);
         let back = match is_pair {
             true => flow.into_fds().map(|(read, write)| vec![read, write]),
             false => flow.into_fd().map(|fd| vec![fd]),
@@ -221,6 +216,27 @@ fn given_back(kind: &Kind) {
             unread_is_not_lost(kind).await;
         }
     });
+}
+
+/// Into a stream of std only where it is one of that kind, and the descriptor of that is the flow's.
+fn into_the_right_stream(kind: &Kind, flow: FdFlow) -> FdFlow {
+    let flow = match UnixStream::try_from(flow) {
+        Ok(stream) => {
+            assert_eq!(kind.name, "unix", "is no Unix socket");
+            return FdFlow::try_from(stream).unwrap();
+        }
+        Err(e) => e.into_flow().expect("the flow as it was"),
+    };
+    match TcpStream::try_from(flow) {
+        Ok(stream) => {
+            assert_eq!(kind.name, "tcp", "is no TCP socket");
+            FdFlow::try_from(stream).unwrap()
+        }
+        Err(e) => {
+            assert!(!matches!(kind.name, "unix" | "tcp"), "{e}");
+            e.into_flow().expect("the flow as it was")
+        }
+    }
 }
 
 /// What was unread when the flow was closed stays with the flow, or with the descriptor.
@@ -313,8 +329,11 @@ where
     let mut woken = 0;
     for _ in 0..3 {
         let count = park(call);
-        settle().await;
-        settle().await;
+        // Threads of the pool, should one be at it, are to come to their word.
+        for _ in 0..100 {
+            settle().await;
+            std::thread::yield_now();
+        }
         woken = count.get();
         if woken == 0 {
             return;

@@ -152,7 +152,7 @@ impl Kind {
     pub(crate) fn has_socket(&self) -> bool {
         matches!(
             self.name,
-            "unix" | "tcp" | "socket-and-file" | "file-and-socket"
+            "unix" | "tcp" | "socket-and-file" | "file-and-socket" | "socket-and-pipe"
         )
     }
 
@@ -170,7 +170,7 @@ impl Kind {
         match self.name {
             "tcp" => Delivered::Arrived,
             "unix" | "pipe-writer" | "fifo-writer" | "two-pipes" | "two-fifos"
-            | "file-and-socket" => Delivered::Yes,
+            | "file-and-socket" | "socket-and-pipe" => Delivered::Yes,
             _ => Delivered::Unknown,
         }
     }
@@ -227,6 +227,7 @@ kinds! {
     "two-files" two_files, Stored, Stored, Done, Stored;
     "socket-and-file" socket_and_file, Live, Stored, Done, Said;
     "file-and-socket" file_and_socket, Stored, Live, Shown, Stored;
+    "socket-and-pipe" socket_and_pipe, Live, Live, Shown, Said;
 }
 
 pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
@@ -418,6 +419,13 @@ fn socket_and_file() -> (Near, Far) {
     let (near, far) = UnixStream::pair().unwrap();
     let (write, far_out) = stored_output();
     let far = Far::two(Some(far.into()), None).with_stored(far_out);
+    (Near::Two(near.into(), write), far)
+}
+
+fn socket_and_pipe() -> (Near, Far) {
+    let (near, far) = UnixStream::pair().unwrap();
+    let (far_out, write) = pipe();
+    let far = Far::two(Some(far.into()), Some(far_out)).ending_a_socket();
     (Near::Two(near.into(), write), far)
 }
 

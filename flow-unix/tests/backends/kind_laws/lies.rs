@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::task::{Context, Poll, Waker};
 
 use flow_core::{
-    Bytes, CloseOp, Delivered, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp,
+    Bytes, CloseOp, Delivered, Direct, Flow, FlushOp, ReadOp, ShutdownOp, WriteError, WriteOp,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
@@ -85,6 +85,12 @@ lies! {
     SaysDelivered,
     /// Taken apart, it throws away what comes next.
     DropsTheUnread,
+    /// Makes a hundred calls for each write that write nothing.
+    CallsInVain,
+    /// Each read starts a thread, which stays.
+    TakesThreads,
+    /// Knows of no way for its bytes but through memory.
+    CopiesByMemory,
 }
 
 const LONG: usize = 64 * 1024;
@@ -120,7 +126,7 @@ impl Subject {
                     fcntl_setfd(fd, FdFlags::empty()).unwrap();
                 }
             }
-            Some(Lie::Blocks | Lie::RaisesSigpipe) => kept = near.dups(),
+            Some(Lie::Blocks | Lie::RaisesSigpipe | Lie::CallsInVain) => kept = near.dups(),
             _ => {}
         }
         Self::new(connect(near), kept)
@@ -197,6 +203,9 @@ impl Flow for Subject {
             let short = rest.len().min(SHORT);
             return Poll::Ready(Ok(Some(rest.split_to(short))));
         }
+        if self.lie == Some(Lie::TakesThreads) {
+            std::thread::spawn(std::thread::park);
+        }
         let polled = self.inner.poll_read(&mut self.context(cx), op);
         if let Poll::Ready(Ok(Some(_))) = polled {
             self.chunks.set(self.chunks.get() + 1);
@@ -243,6 +252,11 @@ impl Flow for Subject {
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) -> Poll<Done> {
+        if self.lie == Some(Lie::CallsInVain) {
+            for _ in 0..100 {
+                rustix::io::write(self.kept.last().unwrap(), b"").unwrap();
+            }
+        }
         if let Some(ghost) = &mut *self.ghost.borrow_mut() {
             let _ = self.inner.poll_write(&mut self.context(cx), ghost);
         }
@@ -310,6 +324,14 @@ impl Flow for Subject {
         match self.lie {
             Some(Lie::SaysDelivered) => Delivered::Yes,
             _ => self.inner.delivered(),
+        }
+    }
+
+    /// A flow that lies about bytes is to see them.
+    fn direct(&self) -> Option<&dyn Direct> {
+        match self.lie {
+            Some(_) => None,
+            None => self.inner.direct(),
         }
     }
 }

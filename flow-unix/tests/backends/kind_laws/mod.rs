@@ -4,9 +4,11 @@
 //! which is this program again: descriptors can be counted there, SIGPIPE is as the system has it, and a case that blocks its thread is a case that failed.
 
 mod bytes;
+mod calls;
 mod cases;
 mod chunks;
 mod closing;
+mod copies;
 mod cut;
 mod elsewhere;
 mod ends;
@@ -44,6 +46,8 @@ pub(crate) fn laws() -> impl Iterator<Item = &'static Law> {
         process::LAWS,
         cut::LAWS,
         chunks::LAWS,
+        calls::LAWS,
+        copies::LAWS,
     ]
     .into_iter()
     .flatten()

@@ -6,7 +6,7 @@ use super::{elsewhere, fifos, terminals};
 pub(crate) struct Single {
     pub(crate) name: &'static str,
     pub(crate) run: fn(),
-    /// What it rejects.
+    /// The flows that it rejects.
     pub(crate) broken: &'static [Lie],
 }
 

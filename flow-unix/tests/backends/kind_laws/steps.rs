@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::cases::patience;
-use super::kinds::Kind;
+use super::kinds::{KINDS, Kind};
 use super::lies::{Subject, Write};
 use crate::support::backend::{FlowExt as _, WriteError};
 use crate::support::{Count, pattern, poll, settle};
@@ -41,6 +41,14 @@ pub(crate) fn finish<F: Future + Unpin>(future: &mut F) -> impl Future<Output = 
             until(&format!("woken or ready, at {caller}"), || count.get() > 0).await;
         }
     }
+}
+
+/// Has whatever the runtime makes once made.
+pub(crate) async fn warm_up() {
+    let (flow, far) = KINDS[0].link();
+    park(&mut flow.read());
+    drop((flow, far));
+    settle().await;
 }
 
 /// Lets the runtime turn until the thread is done.

@@ -1,11 +1,13 @@
-//! Terminals in their modes, and files that are large.
+//! Terminals in their modes, devices that nobody can watch, and files that are large.
 
 use std::fs::File;
+use std::io::Read as _;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
+use super::cases::not_shown;
 use super::kinds::{Near, pty};
 use super::lies::Lie;
 use super::singles::Single;
@@ -30,6 +32,11 @@ pub(crate) const SINGLES: &[Single] = &[
         broken: &[Lie::EndsEarly],
     },
     Single {
+        name: "device::that_cannot_be_watched_goes_by_the_pool",
+        run: unwatched,
+        broken: &[Lie::EndsEarly, Lie::Blocks],
+    },
+    Single {
         name: "file::of_two_gibibytes_is_read_to_its_end",
         run: sparse,
         broken: &[Lie::EndsBeforeLast],
@@ -39,11 +46,17 @@ pub(crate) const SINGLES: &[Single] = &[
 const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
 fn canonical() {
-    for flags in [OFlags::empty(), OFlags::NONBLOCK] {
+    // In this mode the number says nothing.
+    for (flags, minimum) in [
+        (OFlags::empty(), 1),
+        (OFlags::empty(), 0),
+        (OFlags::NONBLOCK, 0),
+    ] {
         run(async {
             let (master, slave) = pty(OFlags::empty(), flags);
             let mut modes = tcgetattr(&slave).unwrap();
             modes.local_modes |= LocalModes::ICANON;
+            modes.special_codes[SpecialCodeIndex::VMIN] = minimum;
             tcsetattr(&slave, OptionalActions::Now, &modes).unwrap();
             let flow = Near::One(slave).connect();
             let master = File::from(master);
@@ -124,6 +137,21 @@ fn before_the_first_slave() {
             assert_eq!(to_the_end(&flow).await, b"");
         });
     }
+}
+
+/// What the processor may take to wake up: four bytes, which say nothing as long as nobody writes.
+fn unwatched() {
+    let open = || File::open("/dev/cpu_dma_latency");
+    let Ok(device) = open() else {
+        not_shown("this machine has no such device, or it is root's");
+    };
+    let mut said = vec![];
+    open().unwrap().read_to_end(&mut said).unwrap();
+    assert_eq!(said.len(), 4);
+    run(async {
+        let flow = Near::One(device.into()).connect();
+        same(&to_the_end(&flow).await, &said);
+    });
 }
 
 fn sparse() {
