@@ -1,12 +1,13 @@
 //! The combinators that are flows, around a flow in memory.
 
 use std::future::Pending;
+use std::task::{Context, Waker, ready};
 
-use flow_core::SharedError;
 use flow_core::combinators::{
     Counted, Faults, Faulty, FunctionFlow, Functions, Idle, Inspect, MapErr, Named, NamedFlow,
     Peekable, Style, Traffic, create, idle_timeout, trace_to,
 };
+use flow_core::{Chunks, Parts, SharedError, Transport as _};
 
 use super::*;
 
@@ -44,7 +45,7 @@ made! {
     InMapErr: MapErr<MemoryFlow, fn(MemoryError) -> SharedError>,
         |flow| MapErr::new(flow, SharedError::new), MapErr::inner;
     InInspect: Inspect<MemoryFlow, Trace>,
-        |flow| Inspect::new(flow, trace(Style::Hex)), Inspect::inner;
+        |flow| Inspect::new(flow, trace(Style::Lengths)), Inspect::inner;
     InPeekable: Peekable<MemoryFlow>, Peekable::new, Peekable::inner;
 }
 
@@ -111,14 +112,12 @@ const IN_PIECES_THROUGH_OTHERS: [(Need, &str); 6] = {
 pub(super) struct TwoFunctions;
 
 /// Ends writing when the function that has it is dropped.
-struct EndsWriting(Arc<MemoryFlow>);
+struct EndsWriting(Arc<memory::Memory>, memory::Tx);
 
 impl Drop for EndsWriting {
     fn drop(&mut self) {
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        let _ = self
-            .0
-            .poll_shutdown(&mut cx, &mut flow_core::ShutdownOp::new(Shutdown::Write));
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = self.0.poll_finish(&mut self.1, &mut cx);
     }
 }
 
@@ -128,14 +127,19 @@ impl Made for TwoFunctions {
     const LACKS: &'static [(Need, &'static str)] = &IN_PIECES_THROUGH_OTHERS;
 
     fn make(flow: MemoryFlow) -> FunctionFlow {
-        let flow = Arc::new(flow);
-        let (receives, sends) = (flow.clone(), EndsWriting(flow));
-        let (mut read, mut rest) = (flow_core::ReadOp::new(), Bytes::new());
-        let mut write = flow_core::WriteOp::default();
+        let parts = flow.into_parts();
+        let Parts {
+            transport,
+            mut rx,
+            tx,
+        } = parts.expect("a fresh flow can be taken apart");
+        let receives = Arc::new(transport);
+        let mut sends = EndsWriting(receives.clone(), tx);
+        let mut rest = Bytes::new();
         Functions::new()
             .input_polled(move |cx, buffer| {
                 if rest.is_empty() {
-                    match std::task::ready!(receives.poll_read(cx, &mut read)) {
+                    match ready!(receives.poll_recv(&mut rx, cx)) {
                         Ok(Some(chunk)) => rest = chunk,
                         Ok(None) | Err(_) => return Poll::Ready(0),
                     }
@@ -145,11 +149,14 @@ impl Made for TwoFunctions {
                 Poll::Ready(count)
             })
             .output_polled(move |cx, data| {
-                // A byte is taken as a whole, or not at all.
-                *write.chunks() = Bytes::copy_from_slice(&data[..1]).into();
-                let written = std::task::ready!(sends.0.poll_write(cx, &mut write));
-                write = flow_core::WriteOp::default();
-                Poll::Ready(usize::from(written.is_ok()))
+                let mut left = Chunks::from(Bytes::copy_from_slice(data));
+                let EndsWriting(transport, tx) = &mut sends;
+                let polled = transport.poll_send(tx, cx, &mut left);
+                // A part of it, and what is pending is the room for the rest; or nothing, since it failed.
+                match data.len() - left.len() {
+                    0 if polled.is_pending() => Poll::Pending,
+                    sent => Poll::Ready(sent),
+                }
             })
             .flow()
     }
