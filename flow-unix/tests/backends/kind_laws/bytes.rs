@@ -5,7 +5,9 @@ use flow_core::{Bytes, Chunks};
 use super::kinds::{Kind, Output};
 use super::law::{Law, unless};
 use super::lies::Lie;
-use super::steps::{closed, finish, gather, joined, park, same, stuck, to_the_end, until, woken};
+use super::steps::{
+    closed, finish, gather, joined, park, same, stuck, stuck_for_good, to_the_end, until, woken,
+};
 use crate::support::backend::FlowExt as _;
 use crate::support::{Count, pattern, poll, run};
 
@@ -33,7 +35,7 @@ pub(crate) const LAWS: &[Law] = &[
     },
     Law {
         name: "write_goes_on_with_room",
-        promise: "A write that has used all the room up, be it by a thread of the pool, goes on once somebody receives, and arrives whole.",
+        promise: "A write that has used all the room up, be it by a thread of the pool, goes on once somebody receives, and arrives whole; so does list after list while there is room.",
         not_for: |kind| unless(kind.waits_to_write(), "a write waits for nobody"),
         run: goes_on_with_room,
         broken: &[
@@ -149,16 +151,21 @@ fn output_arrives(kind: &Kind) {
 fn goes_on_with_room(kind: &Kind) {
     run(async {
         let (flow, far) = kind.link();
-        let (mut write, mut writer, sent) = stuck(kind, &flow);
-        if kind.name.starts_with("pty-master") {
-            // The pool's thread has found no more room.
-            woken(&writer).await;
-            writer = park(&mut write);
-        }
+        let (mut write, writer, sent) = stuck_for_good(kind, &flow).await;
         let receiving = far.receiving(sent.len());
         woken(&writer).await;
         finish(&mut write).await.unwrap();
         same(&joined("all has come", receiving).await, &sent);
+        // While there is room nobody tells so again: list after list, of buffers that are long for each kind.
+        let (count, len) = if kind.is_terminal() { (2, 1) } else { (4, 500) };
+        let list = pattern(count * len);
+        for _ in 0..5 {
+            let buffers = list.chunks(len).map(Bytes::copy_from_slice);
+            let chunks = buffers.collect::<Chunks>();
+            finish(&mut flow.write_chunks(chunks)).await.unwrap();
+        }
+        let all = joined("all has come", far.receiving(5 * list.len())).await;
+        same(&all, &list.repeat(5));
     });
 }
 

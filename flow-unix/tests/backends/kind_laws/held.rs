@@ -13,7 +13,7 @@ use super::cases::patience;
 use super::kinds::{Kind, Near, OurEnd, TheirEnd};
 use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
-use super::steps::{finish, joined, park, stuck, to_the_end, until, warm_up};
+use super::steps::{finish, joined, park, stuck_for_good, to_the_end, until, warm_up};
 use crate::support::backend::{FdFlow, Flow as _, FlowExt as _, Shutdown};
 use crate::support::{Count, poll, run, settle, status};
 
@@ -308,7 +308,7 @@ fn idle(kind: &Kind) {
         }
         if kind.waits_to_write() {
             let (flow, mut far) = kind.link();
-            let (mut write, _, _) = stuck(kind, &flow);
+            let (mut write, _, _) = stuck_for_good(kind, &flow).await;
             quiet("a write", &mut write).await;
             if kind.their_end == TheirEnd::Said {
                 far.end();

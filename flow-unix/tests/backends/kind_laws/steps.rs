@@ -112,3 +112,16 @@ pub(crate) fn stuck<'a>(kind: &Kind, flow: &'a Subject) -> (Write<'a>, Arc<Count
     }
     panic!("no write waits");
 }
+
+/// The same, when the pool's thread, should it be the one to write, has found no more room.
+pub(crate) async fn stuck_for_good<'a>(
+    kind: &Kind,
+    flow: &'a Subject,
+) -> (Write<'a>, Arc<Count>, Vec<u8>) {
+    let (mut write, mut writer, sent) = stuck(kind, flow);
+    if kind.name.starts_with("pty-master") {
+        woken(&writer).await;
+        writer = park(&mut write);
+    }
+    (write, writer, sent)
+}

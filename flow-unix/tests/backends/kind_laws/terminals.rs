@@ -72,6 +72,11 @@ fn canonical() {
             woken(&reader).await;
             let line = finish(&mut read).await.unwrap().unwrap();
             same(&line, b"not yet a line\n");
+            // Two are there before anybody looks, and no event tells of the second.
+            put(&master, b"one\ntwo\n");
+            for line in [b"one\n", b"two\n"] {
+                same(&finish(&mut flow.read()).await.unwrap().unwrap(), line);
+            }
             // In the middle of a line it hands out what is there, at its beginning it is the end.
             put(&master, b"half");
             put(&master, END_OF_TRANSMISSION);
