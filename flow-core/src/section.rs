@@ -98,12 +98,7 @@ fn run_later() {
         fn drop(&mut self) {
             // Left by a panic in one of them, the others are run all the same.
             while Later::run_next() {}
-            let _ = LATER.try_with(|list| {
-                let mut list = list.borrow_mut();
-                if list.capacity() > KEPT_ROOM {
-                    list.shrink_to(KEPT_ROOM);
-                }
-            });
+            let _ = LATER.try_with(|list| list.borrow_mut().shrink_to(KEPT_ROOM));
             DEPTH.with(|depth| {
                 depth.put_off.set(false);
                 depth.running.set(false);

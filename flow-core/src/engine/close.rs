@@ -136,8 +136,7 @@ impl<T: Transport> Inner<T> {
         }
         if result.is_ready() {
             place.leave();
-        } else if self.has_input_to_discard() || (lines.has(flag::BUSY) && !lines.write.is_armed())
-        {
+        } else if self.has_input_to_discard() || lines.is_unattended() {
             section::wake(cx.waker().clone());
         }
         result

@@ -31,7 +31,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 pub use self::end::Parts;
-use self::lines::{Lines, Wakers};
+use self::lines::{Lines, Wakers, flag};
 use self::read::Receiving;
 use self::write::Sending;
 use crate::sync::Mutex;
@@ -267,11 +267,11 @@ impl<T: Transport> Drop for Engine<T> {
 
 impl<T: Transport> fmt::Debug for Engine<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags = self.inner.lines.flags();
+        let lines = &self.inner.lines;
         f.debug_struct("Engine")
-            .field("aborted", &(flags & lines::flag::ABORTED != 0))
-            .field("writing_ended", &(flags & lines::flag::WRITE_SHUT != 0))
-            .field("reading_ended", &(flags & lines::flag::READ_SHUT != 0))
+            .field("aborted", &lines.has(flag::ABORTED))
+            .field("writing_ended", &lines.has(flag::WRITE_SHUT))
+            .field("reading_ended", &lines.has(flag::READ_SHUT))
             .finish_non_exhaustive()
     }
 }

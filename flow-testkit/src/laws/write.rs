@@ -215,7 +215,7 @@ pub fn write_whole_under_concurrency<H: Harness>(case: &Case<H>) {
         })
         .collect();
     let total: usize = units.iter().map(|(_, buffers, len)| buffers * len).sum();
-    let mut turn = 0;
+    let (mut turn, mut in_a_row) = (0, 0);
     while steps.iter().any(|(_, done)| !done) || seen.len() < total {
         // Whoever comes last is polled first every other time.
         let order: Vec<usize> = if turn % 2 == 0 {
@@ -235,7 +235,14 @@ pub fn write_whole_under_concurrency<H: Harness>(case: &Case<H>) {
                 }
             }
         }
+        in_a_row += 1;
+        // Who is woken moves a byte at least, or hands the wake on to who does.
+        assert!(
+            in_a_row <= units.len() * total,
+            "writes that wait wake each other for ever"
+        );
         if !moved {
+            in_a_row = 0;
             let mut buf = [0; 3000];
             let mut receive = || match peer.recv(&mut buf) {
                 Recv::Data(count) => {

@@ -19,6 +19,8 @@ pub(super) fn all() -> Vec<Broken> {
             .narrower_than("WakesEverybody"),
         flow::<WhoGoesWakesReaders>("tasks_parked_are_quiet", "calls that were dropped woke")
             .narrower_than("WakesEverybody"),
+        flow::<WritersWakeEachOther>("write_whole_under_concurrency", "wake each other for ever")
+            .narrower_than("WakesEverybody"),
         flow::<NeverYieldsWriting>("tasks_always_ready_yields", "129 writes in a row")
             .narrower_than("NeverYields"),
         flow::<SpinsAfterACancel>("tasks_idle_is_idle", "after a cancelled read woke")
@@ -101,6 +103,23 @@ impl FlowFault for WhoGoesWakesReaders {
         if result.is_pending() && !op.is_taken() {
             // Its place is here now, and the good flow has forgotten it.
             op.place().hold(Arc::<Gone>::clone(&self.readers), 0);
+        }
+        result
+    }
+}
+
+/// A write that has to wait has all others look whether it is their turn (K9).
+#[derive(Default)]
+struct WritersWakeEachOther {
+    others: Board,
+}
+
+impl FlowFault for WritersWakeEachOther {
+    fn poll_write(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let result = inside.flow.poll_write(cx, op);
+        if result.is_pending() {
+            self.others.wake_all();
+            self.others.keep(cx.waker());
         }
         result
     }
