@@ -178,7 +178,7 @@ impl<T: Transport> Inner<T> {
         if self.lines.has(OVER) && !mutant!("shutdown_refuses_late") {
             return Poll::Ready(Err(tx.failure.clone().unwrap_or(WriteError::Closed)));
         }
-        if self.has_work(tx) && self.drive(tx, key)?.is_pending() && !mutant!("write_overtakes") {
+        if self.has_work() && self.drive(tx, key)?.is_pending() && !mutant!("write_overtakes") {
             return Poll::Pending;
         }
         if tx.in_a_row >= READY_IN_A_ROW {
@@ -370,15 +370,11 @@ impl<T: Transport> Inner<T> {
         Poll::Pending
     }
 
-    /// Whether [`drive`](Self::drive) would do anything: asked here so that the ordinary write does not go there.
+    /// Whether [`drive`](Self::drive) would do anything while new writes are accepted: asked here so that the ordinary write does not go there.
+    /// To be asked under the lock, where the flag tells of the rest of a write and of what is to be flushed.
     #[inline]
-    fn has_work(&self, tx: &Sending<T>) -> bool {
-        tx.taken.is_some()
-            || tx.unflushed
-            || tx.finish != Finish::NotWanted
-            || tx.failure.is_some()
-            || self.lines.has(flag::BUSY)
-            || self.transport.owes()
+    fn has_work(&self) -> bool {
+        self.lines.has(flag::BUSY) || self.transport.owes()
     }
 
     /// Keeps a failure, and wakes everybody whom it concerns.
