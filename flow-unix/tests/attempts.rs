@@ -1,15 +1,16 @@
 //! What an attempt says about the next one: `Short` and `Drained` save a system call, and said wrongly they stall a runtime that believes them.
 
+#[path = "backends/ancillary.rs"]
+#[allow(dead_code, reason = "nothing is received here")]
+mod ancillary;
 mod support;
 
 use std::any::Any;
-use std::io::{IoSlice, Read as _, Write as _};
-use std::mem::MaybeUninit;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use flow_core::{Chunks, FlowExt as _};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use support::Note::{Drained, Maybe, Short, WouldBlock};
 use support::{Noting, flow, notes, now, put, take, unix};
 
@@ -59,12 +60,7 @@ fn a_full_read_does_not() {
 
 /// Sends "with" and a descriptor.
 fn pass(peer: BorrowedFd<'_>) {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds = [peer];
-    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
-    let list = [IoSlice::new(b"with")];
-    sendmsg(peer, &list, &mut control, SendFlags::empty()).unwrap();
+    ancillary::pass(peer, b"with", &[peer]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::cases::not_shown;
 use super::kinds::{Input, Kind, Output};
 use super::law::{Law, unless};
 use super::lies::Lie;
+use super::process::field;
 use super::steps::{finish, gather, joined, same, warm_up};
 use crate::support::backend::FlowExt as _;
 use crate::support::{Count, pattern, poll, run};
@@ -52,16 +53,16 @@ fn is_the_threads_own(kind: &Kind) -> bool {
     (kind.reads() || kind.writes()) && !is_stored && !others
 }
 
-/// How often this process, or that of the number, has asked the system to write. `None` where it does not say.
-pub(crate) fn write_calls(of: Option<u32>) -> Option<u64> {
-    let process = of.map_or_else(|| "self".to_owned(), |id| id.to_string());
-    let counts = std::fs::read_to_string(format!("/proc/{process}/io")).ok()?;
-    let count = counts.lines().find_map(|line| line.strip_prefix("syscw:"));
-    count?.trim().parse().ok()
+/// How often a process has asked the system to write. `None` where it does not say.
+pub(crate) fn write_calls(process: u32) -> Option<u64> {
+    field(&format!("/proc/{process}/io"), "syscw:")?
+        .parse()
+        .ok()
 }
 
 fn calls() -> u64 {
-    write_calls(None).unwrap_or_else(|| not_shown("this system does not count calls"))
+    let calls = write_calls(std::process::id());
+    calls.unwrap_or_else(|| not_shown("this system does not count calls"))
 }
 
 fn few_calls(kind: &Kind) {
@@ -106,11 +107,8 @@ fn few_calls(kind: &Kind) {
 
 /// How many threads this process has.
 fn threads() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let threads = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Threads:"));
-    threads.unwrap().trim().parse().unwrap()
+    let threads = field("/proc/self/status", "Threads:");
+    threads.unwrap().parse().unwrap()
 }
 
 fn no_thread(kind: &Kind) {

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use super::kinds::{KINDS, Kind};
+use super::kinds::Kind;
 use super::law::Law;
 use super::lies::Lie;
 use super::{elsewhere, laws, singles};
@@ -70,8 +70,7 @@ pub(crate) fn serve() -> Option<i32> {
         None => {
             let (law, kind) = case.split_once("::").expect("law::kind");
             let law = laws().find(|l| l.name == law).expect("no such law");
-            let kind = KINDS.iter().find(|k| k.name == kind).expect("no such kind");
-            (law.run)(kind);
+            (law.run)(Kind::named(kind));
         }
     };
     // What was raised is told; then the process is over, whatever threads still wait.

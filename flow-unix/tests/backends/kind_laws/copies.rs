@@ -1,11 +1,9 @@
 //! Copies from flow to flow, which the kernel makes where it can.
 
-use std::os::unix::net::UnixStream;
-
 use flow_core::combinators::copy;
 
 use super::far::Far;
-use super::kinds::{Fifo, Kind, Near, Output, set_nonblocking};
+use super::kinds::{Kind, Output};
 use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
 use super::steps::{finish, joined, park, same, woken};
@@ -42,42 +40,23 @@ pub(crate) const LAWS: &[Law] = &[
     },
 ];
 
-#[derive(Clone, Copy, Debug)]
-enum Source {
-    Fifo,
-    Socket,
-}
+/// The kinds that the kernel can take bytes of.
+const FIFO: &str = "fifo-reader";
+const SOCKET: &str = "unix";
 
-/// A flow that the kernel can take bytes of, and its far end.
-fn source(source: Source) -> (Subject, Far) {
-    match source {
-        Source::Fifo => {
-            let fifo = Fifo::new();
-            let (read, write) = fifo.ends();
-            let flow = Near::One(read).connect();
-            (flow, Far::two(Some(write), None))
-        }
-        Source::Socket => {
-            let (near, far) = UnixStream::pair().unwrap();
-            near.set_nonblocking(true).unwrap();
-            (Near::One(near.into()).connect(), Far::socket(far.into()))
-        }
-    }
+fn source(name: &str) -> (Subject, Far) {
+    let (near, far) = (Kind::named(name).make)();
+    near.set_nonblocking(true);
+    (near.connect(), far)
 }
 
 fn whole(kind: &Kind) {
     let len = if kind.is_terminal() { 20_000 } else { 1 << 20 };
-    let sources = [Source::Fifo, Source::Socket];
-    for (from, nonblocking) in sources
-        .into_iter()
-        .flat_map(|from| [(from, false), (from, true)])
-    {
+    let ways = [(FIFO, false), (FIFO, true), (SOCKET, false), (SOCKET, true)];
+    for (from, nonblocking) in ways {
         run(async {
             let (near, far) = (kind.make)();
-            let dups = near.dups();
-            dups.iter()
-                .for_each(|dup| set_nonblocking(dup, nonblocking));
-            drop(dups);
+            near.set_nonblocking(nonblocking);
             let (dst, (src, feed)) = (near.connect(), source(from));
             let sent = pattern(len);
             let receiving = (kind.output == Output::Live).then(|| far.receiving(len));
@@ -100,13 +79,11 @@ fn past_memory(kind: &Kind) {
 
     run(async {
         let (near, far) = (kind.make)();
-        let dups = near.dups();
-        dups.iter().for_each(|dup| set_nonblocking(dup, true));
-        drop(dups);
+        near.set_nonblocking(true);
         // The mark of a packet would go along from pipe to pipe.
         let from = match kind.has_socket() {
-            true => Source::Fifo,
-            false => Source::Socket,
+            true => FIFO,
+            false => SOCKET,
         };
         let (dst, (src, feed)) = (near.connect(), source(from));
         let sent = pattern(LEN);

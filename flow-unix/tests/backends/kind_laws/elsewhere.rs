@@ -387,7 +387,7 @@ fn another_user() {
             drop(far);
             let told = joined("the report", told).await;
             assert!(told.starts_with("20000 "), "{told:?}");
-            write_calls(Some(other.0.id()))
+            write_calls(other.0.id())
         })
     };
     let (there, back) = (Fifo::new(), Fifo::new());

@@ -13,6 +13,7 @@ use super::cases::patience;
 use super::kinds::{Kind, Near, OurEnd, TheirEnd};
 use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
+use super::process::field;
 use super::steps::{finish, joined, park, stuck_for_good, to_the_end, until, warm_up};
 use crate::support::backend::{FdFlow, Flow as _, FlowExt as _, Shutdown};
 use crate::support::{Count, poll, run, settle, status};
@@ -158,10 +159,8 @@ fn released_once(kind: &Kind) {
 /// Those that a child would get.
 fn inherited() -> Vec<String> {
     let is_inherited = |number: &i32| {
-        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}"));
-        let info = info.unwrap_or_default();
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.map(|flags| u32::from_str_radix(flags.trim(), 8).unwrap());
+        let flags = field(&format!("/proc/self/fdinfo/{number}"), "flags:");
+        let flags = flags.map(|flags| u32::from_str_radix(&flags, 8).unwrap());
         flags.is_some_and(|flags| flags & rustix::fs::OFlags::CLOEXEC.bits() == 0)
     };
     let open = open().into_iter();

@@ -93,6 +93,10 @@ impl Near {
         }
     }
 
+    pub(crate) fn set_nonblocking(&self, set: bool) {
+        self.dups().iter().for_each(|fd| set_nonblocking(fd, set));
+    }
+
     pub(crate) fn again(&self) -> Self {
         let mut dups = self.dups().into_iter();
         let first = dups.next().unwrap();
@@ -111,6 +115,11 @@ impl Near {
 }
 
 impl Kind {
+    pub(crate) fn named(name: &str) -> &'static Self {
+        let kind = KINDS.iter().find(|kind| kind.name == name);
+        kind.expect("no such kind")
+    }
+
     pub(crate) fn link(&self) -> (Subject, Far) {
         let (near, far) = (self.make)();
         (near.connect(), far)

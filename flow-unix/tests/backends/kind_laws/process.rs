@@ -20,6 +20,13 @@ pub(crate) const LAWS: &[Law] = &[Law {
     ],
 }];
 
+/// What a file of `/proc` says under a name.
+pub(crate) fn field(path: &str, name: &str) -> Option<String> {
+    let all = std::fs::read_to_string(path).ok()?;
+    let said = all.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(said.trim().to_owned())
+}
+
 /// What is blocked, ignored, caught and pending, for the thread and the process.
 pub(crate) fn signals() -> Vec<String> {
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();

@@ -1,6 +1,5 @@
 //! Open files that others have as well: their flags, calls that might block, and events that are somebody else's.
 
-use std::fs::read_to_string;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
@@ -14,6 +13,7 @@ use flow_unix::{Attempt, Direction, Interest, Readiness};
 use super::kinds::{Kind, Near, set_nonblocking};
 use super::law::{Law, unless};
 use super::lies::{Lie, Subject};
+use super::process::field;
 use super::steps::{finish, gather, joined, park, same, stuck, until, woken};
 use crate::Watch;
 use crate::support::backend::FlowExt as _;
@@ -90,9 +90,8 @@ impl Elsewhere {
     }
 
     fn flags(&self) -> u32 {
-        let info = read_to_string(format!("/proc/{}/fdinfo/1", self.0.id())).unwrap();
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-        u32::from_str_radix(flags.unwrap().trim(), 8).unwrap()
+        let flags = field(&format!("/proc/{}/fdinfo/1", self.0.id()), "flags:");
+        u32::from_str_radix(&flags.unwrap(), 8).unwrap()
     }
 }
 

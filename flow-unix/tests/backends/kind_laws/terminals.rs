@@ -10,6 +10,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, 
 use super::cases::not_shown;
 use super::kinds::{Near, pty};
 use super::lies::Lie;
+use super::process::field;
 use super::singles::Single;
 use super::steps::{finish, park, same, to_the_end, woken};
 use crate::support::backend::FlowExt as _;
@@ -174,13 +175,7 @@ fn sparse() {
         }
         assert_eq!(len, LEN);
     });
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak: u64 = peak
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
+    let peak = field("/proc/self/status", "VmHWM:").unwrap();
+    let peak: u64 = peak.trim_end_matches(" kB").parse().unwrap();
     assert!(peak < MOST, "{peak} kB at once");
 }
