@@ -67,10 +67,13 @@ pub trait Flow {
     /// `Ok` means that the transport has accepted every byte, not that the peer has them. No buffers, or only empty ones, succeed at
     /// once and send nothing, also while the flow is full, as long as it is open for writing.
     ///
+    /// The bytes may be [outside](crate::Chunks::is_outside) of memory. Who does not know how to send them from there
+    /// [brings them in](crate::Chunks::bring_in), and refuses the write if they cannot be had any more.
+    ///
     /// # Errors
     ///
     /// [`WriteError::Closed`] when writing is over, whichever side ended it; [`WriteError::Transport`] for anything below. Both are
-    /// final for the write side.
+    /// final for the write side. `Closed` also for bytes outside of memory that cannot be had any more: then nothing is sent, and the write side goes on.
     ///
     /// # Cancel safety
     ///

@@ -103,6 +103,10 @@ fn front(data: &Chunks, len: usize) -> Chunks {
 }
 
 /// The numbers in its states count the bytes that have passed.
+#[deny(
+    clippy::missing_trait_methods,
+    reason = "a method that is not forwarded is lost"
+)]
 impl<T: Transport> Transport for Fragile<T> {
     type Error = FragileError<T::Error>;
     type Rx = (T::Rx, usize);
@@ -181,6 +185,20 @@ impl<T: Transport> Transport for Fragile<T> {
 
     fn delivered(&self) -> Delivered {
         self.inside.delivered()
+    }
+
+    /// Bytes that nobody has seen cannot be cut where it fails.
+    fn recv_direct(&self, (rx, count): &mut Self::Rx) -> Option<Chunks> {
+        if let Some(Break::Receiving(_)) = self.at {
+            return None;
+        }
+        let received = self.inside.recv_direct(rx)?;
+        *count += received.len();
+        Some(received)
+    }
+
+    fn takes(&self, data: &Chunks) -> bool {
+        !matches!(self.at, Some(Break::Sending(_))) && self.inside.takes(data)
     }
 
     fn half_close(&self) -> Result<(), Self::Error> {

@@ -195,8 +195,11 @@ impl<F, T: Fn(Traffic<'_>)> Inspect<F, T> {
     }
 }
 
-/// The buffers of a write, shared: they are the flow's once it has taken them.
+/// The buffers of a write, shared: they are the flow's once it has taken them. None if they cannot be had, which is for the flow to tell.
 fn share(chunks: &mut Chunks) -> Vec<Bytes> {
+    if !chunks.bring_in() {
+        return Vec::new();
+    }
     let shared: Vec<Bytes> = mem::take(chunks).into_iter().collect();
     *chunks = shared.clone().into();
     shared

@@ -1,6 +1,5 @@
 //! Abort, drop, and what is handed back of a flow that is taken apart.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::lines::flag;
@@ -86,6 +85,7 @@ where
 }
 
 /// A transport and the states of its directions, out of its engine again.
+#[derive(Debug)]
 pub struct Parts<T: Transport> {
     /// The transport.
     pub transport: T,
@@ -93,12 +93,6 @@ pub struct Parts<T: Transport> {
     pub rx: T::Rx,
     /// The state of sending.
     pub tx: T::Tx,
-}
-
-impl<T: Transport> fmt::Debug for Parts<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").finish_non_exhaustive()
-    }
 }
 
 impl<T: Transport> Engine<T> {

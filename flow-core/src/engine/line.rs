@@ -27,7 +27,7 @@ pub(super) struct Line {
 struct Waiters {
     queue: Queue,
     next_key: Key,
-    /// Whom the transport's wake is for before it is for the head: the write that has been taken.
+    /// Whom the transport's wake is for before it is for the head: the write that has been taken, as long as it is in the line.
     first: Option<Key>,
 }
 
@@ -53,8 +53,8 @@ impl Waiters {
     #[inline]
     fn next(&mut self) -> Option<Waker> {
         let head = match self.first {
-            Some(key) if self.queue.get_mut(key).is_some() => self.queue.get_mut(key),
-            _ => self.queue.first_mut(),
+            Some(key) => self.queue.get_mut(key),
+            None => self.queue.first_mut(),
         }?;
         if let Some(waker) = head.waker.take() {
             return Some(waker);
@@ -275,16 +275,11 @@ impl Line {
             // Somebody is asking already, or has been woken to.
             return before >= ONE;
         }
-        before >= ONE && self.wake_head()
+        before >= ONE && self.wake_next()
     }
 
     /// Wakes the one whose turn it is. Says whether anybody waits.
     pub(super) fn wake_next(&self) -> bool {
-        self.wake_head()
-    }
-
-    #[inline(always)]
-    fn wake_head(&self) -> bool {
         let next = lock(&self.waiters).next();
         let woken = next.is_some();
         next.into_iter().for_each(section::wake);

@@ -1,13 +1,13 @@
-//! A transport that takes every liberty that transports have: it moves little at a time, has to grant the peer leave for what it
-//! received before it receives more, lets others have their turn meanwhile, cannot tell the peer's end in advance, and can be told
-//! where to fail.
+//! A transport that takes every liberty that transports have: it moves little at a time, or hands out all that it has unseen; it has to grant the peer
+//! leave for what it received before it receives more, lets others have their turn meanwhile, wakes twice for one event, cannot tell the peer's end
+//! in advance, and can be told where to fail.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use flow_core::memory::{self, Memory, MemoryError, MemoryFlow};
-use flow_core::{Bytes, Chunks, Engine, Parts, Transport, WriteError};
+use flow_core::{Bytes, Chunks, Engine, Outside, Parts, Transport, WriteError};
 use flow_testkit::{Break, Fragile};
 
 /// How many bytes are moved when asked once.
@@ -33,6 +33,40 @@ pub(super) struct Tx {
     /// How often sending is still to be asked for a grant that it has taken over: from then on it is not owed, but not out either.
     buffered: u32,
     grants: u32,
+}
+
+/// Bytes that are handed out unseen.
+#[derive(Debug)]
+struct Unseen(Bytes);
+
+impl Outside for Unseen {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn bring_in(&mut self) -> Option<Bytes> {
+        Some(std::mem::take(&mut self.0))
+    }
+}
+
+/// Wakes twice.
+struct Twice(Waker);
+
+impl Twice {
+    fn of(cx: &Context<'_>) -> Waker {
+        Waker::from(Arc::new(Self(cx.waker().clone())))
+    }
+}
+
+impl Wake for Twice {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.wake_by_ref();
+        self.0.wake_by_ref();
+    }
 }
 
 /// Over the transport of flows in memory.
@@ -128,7 +162,11 @@ impl Transport for Granting {
             if self.is_waiting() {
                 return Poll::Pending;
             }
-            match ready!(self.inner.poll_recv(&mut rx.inner, cx)) {
+            let twice = Twice::of(cx);
+            match ready!(
+                self.inner
+                    .poll_recv(&mut rx.inner, &mut Context::from_waker(&twice))
+            ) {
                 Ok(Some(chunk)) => rx.rest = chunk,
                 end => return Poll::Ready(end),
             }
@@ -152,7 +190,9 @@ impl Transport for Granting {
         let first = data.first();
         let mut part = Chunks::from(Bytes::copy_from_slice(&first[..first.len().min(PART)]));
         let whole = part.len();
-        let sent = self.inner.poll_send(&mut tx.inner, cx, &mut part);
+        let twice = Twice::of(cx);
+        let mut cx = Context::from_waker(&twice);
+        let sent = self.inner.poll_send(&mut tx.inner, &mut cx, &mut part);
         data.advance(whole - part.len());
         if let Poll::Ready(Err(_)) = sent {
             self.end_sending();
@@ -167,6 +207,11 @@ impl Transport for Granting {
     ) -> Poll<Result<(), WriteError<MemoryError>>> {
         self.end_sending();
         self.inner.poll_finish(&mut tx.inner, cx)
+    }
+
+    fn recv_direct(&self, rx: &mut Rx) -> Option<Chunks> {
+        let rest = std::mem::take(&mut rx.rest);
+        (!rest.is_empty()).then(|| Chunks::outside(Unseen(rest)))
     }
 
     fn owes(&self) -> bool {

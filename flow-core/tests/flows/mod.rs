@@ -167,7 +167,7 @@ impl Made for Granting {
     type Flow = Engine<Fragile<granting::Granting>>;
 
     const LACKS: &'static [(Need, &'static str)] = &THROUGH_OTHERS;
-    const OFFERS: &'static [Need] = &[Need::Breaking, Need::Remade];
+    const OFFERS: &'static [Need] = &[Need::Breaking, Need::Direct, Need::Remade];
 
     fn make(flow: MemoryFlow) -> Self::Flow {
         granting::flow(flow, None)

@@ -1,6 +1,6 @@
 //! Flows that are wrong once they have failed half-way: a fault over a transport that can be told where to fail.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
@@ -28,6 +28,23 @@ pub(super) fn all() -> Vec<Broken> {
         flow::<KeepsWhatIsRefused>(
             "write_failed_gives_all_back_or_none",
             "a write that was not sent is not given back",
+        ),
+        flow::<LosesWhatIsAskedFor>(
+            "write_failed_keeps_the_unsent",
+            "a write that failed lost what it was asked to keep",
+        ),
+        flow::<LosesWhatAnotherMet>(
+            "write_failed_keeps_the_unsent",
+            "a write that failed lost what it was asked to keep",
+        )
+        .narrower_than("LosesWhatIsAskedFor"),
+        flow::<KeepsUnasked>(
+            "write_failed_keeps_the_unsent",
+            "bytes that nobody asked for",
+        ),
+        flow::<HoldsTheBuffers>(
+            "write_failed_keeps_the_unsent",
+            "the buffer of a write that failed, to be let go of is asleep",
         ),
         flow::<AnyErrorIsTheEnd>(
             "close_tells_failed_reading",
@@ -267,6 +284,69 @@ impl BreakFault for KeepsWhatIsRefused {
             op.set_taken(1);
         }
         written
+    }
+}
+
+/// A write that was taken and failed, without what is left of it.
+fn without_the_rest(op: &mut WriteOp, written: DonePoll) -> DonePoll {
+    if op.is_taken() && matches!(written, Poll::Ready(Err(_))) {
+        drop(std::mem::take(op.chunks()));
+    }
+    written
+}
+
+/// What is left of a write that failed is of no use.
+#[derive(Default)]
+struct LosesWhatIsAskedFor;
+
+impl BreakFault for LosesWhatIsAskedFor {
+    fn poll_write(&self, flow: &Inner<Self>, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let written = flow.poll_write(cx, op);
+        without_the_rest(op, written)
+    }
+}
+
+/// The same, where the failure was another call's.
+#[derive(Default)]
+struct LosesWhatAnotherMet;
+
+impl BreakFault for LosesWhatAnotherMet {
+    fn poll_write(&self, flow: &Inner<Self>, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        let had_failed = flow.transport().failed.get();
+        let written = flow.poll_write(cx, op);
+        if had_failed {
+            without_the_rest(op, written)
+        } else {
+            written
+        }
+    }
+}
+
+/// What is left of a write that failed is kept for whoever may want it.
+#[derive(Default)]
+struct KeepsUnasked;
+
+impl BreakFault for KeepsUnasked {
+    fn poll_write(&self, flow: &Inner<Self>, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        *op = std::mem::take(op).keeping_unsent();
+        flow.poll_write(cx, op)
+    }
+}
+
+/// The buffers of a write are held until the flow goes.
+#[derive(Default)]
+struct HoldsTheBuffers {
+    held: RefCell<Vec<Bytes>>,
+}
+
+impl BreakFault for HoldsTheBuffers {
+    fn poll_write(&self, flow: &Inner<Self>, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
+        if !op.is_taken() {
+            let buffers: Vec<Bytes> = std::mem::take(op.chunks()).into_iter().collect();
+            self.held.borrow_mut().extend(buffers.clone());
+            *op.chunks() = buffers.into();
+        }
+        flow.poll_write(cx, op)
     }
 }
 

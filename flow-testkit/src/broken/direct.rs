@@ -70,10 +70,10 @@ pub(super) fn all() -> Vec<Broken> {
 
 /// Bytes that nobody looks at.
 #[derive(Debug)]
-struct Held(Bytes);
+pub(super) struct Held(Bytes);
 
 impl Held {
-    fn chunks(bytes: Bytes) -> Chunks {
+    pub(super) fn chunks(bytes: Bytes) -> Chunks {
         Chunks::outside(Self(bytes))
     }
 }
@@ -89,7 +89,7 @@ impl Outside for Held {
 }
 
 /// What there is, for a direct read.
-fn take(flow: &MemoryFlow, cx: &mut Context<'_>, op: &mut ReadOp) -> Option<Bytes> {
+pub(super) fn take(flow: &MemoryFlow, cx: &mut Context<'_>, op: &mut ReadOp) -> Option<Bytes> {
     match flow.poll_read(cx, op) {
         Poll::Ready(Ok(chunk)) => chunk,
         _ => None,
@@ -109,6 +109,11 @@ pub(super) trait DirectFault: Default + 'static {
 
     fn poll_read(&self, flow: &MemoryFlow, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
         flow.poll_read(cx, op)
+    }
+
+    /// Whether these bytes are written from where they are.
+    fn takes(data: &Chunks) -> bool {
+        data.outside_ref::<Held>().is_some()
     }
 
     /// A write of bytes that nobody has looked at.
@@ -195,7 +200,7 @@ impl<X: DirectFault> Direct for Unseen<X> {
     }
 
     fn takes(&self, data: &Chunks) -> bool {
-        data.outside_ref::<Held>().is_some()
+        X::takes(data)
     }
 }
 
@@ -240,7 +245,7 @@ impl<X: DirectFault> Harness for OverUnseen<X> {
     }
 }
 
-fn flow<X: DirectFault>(law: &'static str, words: &'static str) -> Broken {
+pub(super) fn flow<X: DirectFault>(law: &'static str, words: &'static str) -> Broken {
     Broken::new::<X, OverUnseen<X>>(law, words)
 }
 

@@ -15,6 +15,7 @@ mod fd;
 mod leaves;
 mod naive;
 mod narrow;
+mod outside;
 mod over_memory;
 mod over_socket;
 mod over_threads;
@@ -145,6 +146,7 @@ pub fn all() -> Vec<Broken> {
         breaks::all,
         switch::all,
         direct::all,
+        outside::all,
         remade::all,
         tasks::all,
         threads::all,

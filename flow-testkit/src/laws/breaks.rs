@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use flow_core::{Flow, FlowExt, Shutdown, WriteError, WriteOp};
+use flow_core::{Bytes, Flow, FlowExt, Shutdown, WriteError, WriteOp};
 
 use crate::case::Case;
 use crate::fragile::Break;
@@ -101,6 +103,112 @@ pub fn write_failed_gives_all_back_or_none<H: Harness>(case: &Case<H>) {
         "a write behind a failed one is not given back"
     );
     case.receive_up_to(&mut peer, &mut tape, MUCH as u64);
+}
+
+/// A write of which a part was accepted before it failed keeps what was not, if that was asked for. Otherwise the flow lets go of it.
+pub fn write_failed_keeps_the_unsent<H: Harness>(case: &Case<H>) {
+    const LEN: usize = 2 * MUCH;
+    for keeps in [true, false] {
+        // In the very call that fails.
+        for (before, part) in PARTS.into_iter().filter(|(_, part)| *part > 0) {
+            let Link { flow, peer: _peer } =
+                breaking(case, Room::Ample, Break::Sending(before + part));
+            let mut feed = feed_out();
+            if before > 0 {
+                case.write(&flow, feed.next(before));
+            }
+            let data = feed.next(1000);
+            let mut op = asking(data.clone(), keeps);
+            fails(case, &flow, &mut op, || false);
+            unsent(op, &data[part..], keeps);
+        }
+        // Taken before: it is the write itself that meets the failure, or another call, or nobody waits for the write any more.
+        for meets in ["the write", "a flush", "a flush after it was dropped"] {
+            let Link { flow, mut peer } = breaking(case, Room::Tight, Break::Sending(MUCH));
+            let (mut feed, mut tape) = (feed_out(), tape_out());
+            let data = feed.next(LEN);
+            let (buffer, gone) = watched(data.clone());
+            let mut op = asking(buffer, keeps);
+            case.step("a write", poll_fn(|cx| flow.poll_write(cx, &mut op)))
+                .park();
+            assert!(op.is_taken(), "an empty flow took nothing of a large write");
+            let mut op = (meets != "a flush after it was dropped").then_some(op);
+            if meets != "the write" {
+                let mut flush = case.step("a flush of a write that fails", flow.flush());
+                let flushed = flush.finish_while(|| pull(&mut peer, &mut tape, MUCH));
+                assert!(flushed.is_err(), "a write that fails was flushed");
+            }
+            if !keeps || op.is_none() {
+                if let (Some(op), "the write") = (&mut op, meets) {
+                    fails(case, &flow, op, || pull(&mut peer, &mut tape, MUCH));
+                }
+                case.wait(
+                    "the buffer of a write that failed, to be let go of",
+                    || gone.load(Ordering::SeqCst),
+                    || false,
+                );
+            }
+            if let Some(mut op) = op {
+                fails(case, &flow, &mut op, || pull(&mut peer, &mut tape, MUCH));
+                unsent(op, &data[MUCH..], keeps);
+            }
+            case.receive_up_to(&mut peer, &mut tape, MUCH as u64);
+        }
+    }
+}
+
+/// A write of this, which asks for what is not sent or does not.
+fn asking(data: Bytes, keeps: bool) -> WriteOp {
+    let op = WriteOp::from(data);
+    if keeps { op.keeping_unsent() } else { op }
+}
+
+/// What this write has kept must be just that, or nothing where nothing was asked for.
+#[track_caller]
+fn unsent(op: WriteOp, expected: &[u8], asked: bool) {
+    let Some(kept) = op.into_unsent() else {
+        assert!(!asked, "a write that failed lost what it was asked to keep");
+        return;
+    };
+    assert!(
+        asked,
+        "a write that failed kept {} bytes that nobody asked for",
+        kept.len()
+    );
+    assert!(
+        kept.slices().collect::<Vec<_>>().concat() == expected,
+        "a write that failed kept {} bytes, which are not the {} that were not sent",
+        kept.len(),
+        expected.len()
+    );
+}
+
+/// A buffer that says when it is let go of.
+struct Watched {
+    data: Bytes,
+    gone: Arc<AtomicBool>,
+}
+
+/// These bytes in a buffer that says when it is let go of.
+fn watched(data: Bytes) -> (Bytes, Arc<AtomicBool>) {
+    let gone = Arc::<AtomicBool>::default();
+    let watched = Watched {
+        data,
+        gone: Arc::clone(&gone),
+    };
+    (Bytes::from_owner(watched), gone)
+}
+
+impl AsRef<[u8]> for Watched {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.gone.store(true, Ordering::SeqCst);
+    }
 }
 
 /// After a write has failed, an abort is no orderly end if a part of that write was accepted, and an orderly one if none was.

@@ -12,6 +12,7 @@ pub mod fd;
 mod inside;
 pub mod leaves;
 pub mod let_go;
+pub mod outside;
 pub mod quiet;
 pub mod read;
 pub mod reenter;
@@ -70,6 +71,8 @@ macro_rules! with_laws {
             write_end write_failure_spares_reading [];
             write_end write_keeps_other_errors [Failing];
             breaks write_failed_gives_all_back_or_none [Breaking];
+            breaks write_failed_keeps_the_unsent [Breaking];
+            outside write_brings_bytes_in [];
             write write_flush_waits_for_taken [];
 
             cancel cancel_read_loses_nothing [];
@@ -149,6 +152,7 @@ macro_rules! with_laws {
             tasks tasks_latest_waker_counts [];
             tasks tasks_all_waiters_are_served [];
             tasks tasks_kept_call_is_passed [];
+            tasks tasks_end_is_for_everybody [];
             quiet tasks_parked_are_quiet [OwnTasks];
             tasks tasks_spurious_polls_are_harmless [];
             reenter tasks_wake_may_reenter [];

@@ -223,6 +223,48 @@ pub fn tasks_always_ready_yields<H: Harness>(case: &Case<H>) {
         pull(&mut peer, &mut seen, MUCH);
     }
     what_is_ahead_yields(case, MOST);
+    direct_reads_yield(case, MOST);
+}
+
+/// Direct reads are results like others, also where ordinary ones come between.
+fn direct_reads_yield<H: Harness>(case: &Case<H>, most: usize) {
+    for every in [2, 3] {
+        let Link { flow, mut peer } = case.link();
+        let Some(direct) = flow.direct() else { return };
+        let (mut feed, mut at) = (feed_in(), 0);
+        let (counter, waker) = Counter::new();
+        let mut cx = Context::from_waker(&waker);
+        let mut op = ReadOp::new();
+        let mut row = 0;
+        for turn in 0..4 * most {
+            if feed.at() < at + 100 {
+                push(&mut peer, &mut feed, 100);
+            }
+            let mut read = || {
+                if turn % every > 0
+                    && let Some(chunks) = direct.read_direct(&mut cx, &mut op)
+                {
+                    return Poll::Ready(Ok(Some(chunks.len())));
+                }
+                let read = flow.poll_read(&mut cx, &mut op);
+                read.map_ok(|chunk| chunk.map(|chunk| chunk.len()))
+            };
+            match case.harness().enter(&mut read) {
+                Poll::Ready(Ok(Some(len))) => at += len as u64,
+                Poll::Ready(other) => panic!("a read got {other:?}"),
+                Poll::Pending => {
+                    row = 0;
+                    case.wait("a read", || counter.wakes() > 0, || false);
+                    continue;
+                }
+            }
+            row += 1;
+            assert!(
+                row <= most,
+                "{row} reads in a row, direct ones and others, were ready, and the task could not run anything else"
+            );
+        }
+    }
 }
 
 /// What a close has taken in, looking for the peer's end, is read in as many results as it came in.

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, Waker};
 
 use flow_core::future::Read;
-use flow_core::{Flow, FlowExt, Shutdown};
+use flow_core::{Bytes, Flow, FlowExt, Shutdown};
 
 use crate::case::Case;
 use crate::harness::{Harness, Link};
@@ -117,6 +117,32 @@ pub fn tasks_served_in_order<H: Harness>(case: &Case<H>) {
             other => panic!("reader {turn} got {other:?}"),
         }
     }
+    drop(readers);
+    turns_last_beside_a_close(case);
+}
+
+/// Nor when a close has seen that the end comes next.
+fn turns_last_beside_a_close<H: Harness>(case: &Case<H>) {
+    let Link { flow, mut peer } = case.link();
+    let mut first = case.park_read(&flow);
+    let mut second = case.park_read(&flow);
+    let mut close = case.step("a close beside two reads", flow.close());
+    close.park();
+    case.send(&mut peer, &mut feed_in(), 1);
+    peer.end();
+    case.settle();
+    // What it answers is for other laws.
+    let _ = close.poll();
+    let early = second.poll();
+    assert!(
+        early.is_pending(),
+        "the second reader was served before the first, beside a close: {early:?}"
+    );
+    match first.finish() {
+        Ok(Some(chunk)) => assert_eq!(IN.diagnose(0, &chunk), None, "the first reader's byte"),
+        other => panic!("the first reader got {other:?}"),
+    }
+    meets_end(&second.finish());
 }
 
 /// Only the waker of an operation's latest poll counts, and it is woken.
@@ -253,6 +279,56 @@ pub fn tasks_kept_call_is_passed<H: Harness>(case: &Case<H>) {
     // And it was in nobody's way.
     case.send(&mut peer, &mut feed, 10);
     case.read_up_to(&flow, &mut tape, feed.at());
+}
+
+/// Once a read has met the end, all that wait have it, also behind a call that its task keeps and polls no more.
+pub fn tasks_end_is_for_everybody<H: Harness>(case: &Case<H>) {
+    for many in [1, 9] {
+        let Link { flow, mut peer } = case.link();
+        let (task, waker) = Counter::new();
+        let mut kept = case.step("a read that is kept", flow.read());
+        park_in(case, &task, &waker, &mut kept);
+        let mut others: Vec<_> = (0..many)
+            .map(|_| {
+                case.step("a read of another task", flow.read())
+                    .in_own_task()
+            })
+            .collect();
+        for other in &mut others {
+            other.park();
+        }
+        let mut seen = task.wakes();
+        peer.end();
+        // It passes the one that is kept, of which the task is woken.
+        let mut later = case.step("a later read of the same task", flow.read());
+        while later
+            .poll_with(&waker)
+            .map(|end| meets_end(&end))
+            .is_pending()
+        {
+            case.wait(
+                "a later read of the same task",
+                || task.wakes() > seen,
+                || false,
+            );
+            seen = task.wakes();
+        }
+        for other in &mut others {
+            meets_end(&other.finish());
+        }
+        let end = kept.poll_with(&waker);
+        assert!(
+            matches!(end, Poll::Ready(Ok(None))),
+            "a read that was kept gave {end:?} after others had met the end"
+        );
+    }
+}
+
+fn meets_end<E: std::fmt::Debug>(read: &Result<Option<Bytes>, E>) {
+    assert!(
+        matches!(read, Ok(None)),
+        "a read at the end gave {read:?} instead of the end"
+    );
 }
 
 /// Polls in the task of this waker until it waits for something else than its turn.

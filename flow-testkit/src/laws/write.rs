@@ -317,6 +317,13 @@ pub fn write_flush_waits_for_taken<H: Harness>(case: &Case<H>) {
     let _later = case.park_taken(&flow, &mut feed);
     let result = flush.finish();
     assert!(result.is_ok(), "flush failed: {result:?}");
+    drop(flush);
+    // But it is by one that comes after it.
+    let mut flush = case.step("a flush after a later write", flow.flush());
+    flush.still_waits("while bytes that were taken later are unsent");
+    let result = flush.finish_while(|| pull(&mut peer, &mut tape, MUCH));
+    assert!(result.is_ok(), "flush failed: {result:?}");
+    case.receive_up_to(&mut peer, &mut tape, feed.at());
 }
 
 /// Room that somebody else takes first never surfaces.

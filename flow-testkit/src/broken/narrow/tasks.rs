@@ -46,6 +46,15 @@ pub(super) fn all() -> Vec<Broken> {
             "a read that came late was served before reader",
         )
         .narrower_than("NoPlaceInLine"),
+        flow::<TurnsEndWithTheClose>(
+            "tasks_served_in_order",
+            "was served before the first, beside a close",
+        )
+        .narrower_than("NoPlaceInLine"),
+        flow::<EndIsNotHandedOn>(
+            "tasks_end_is_for_everybody",
+            "a read of another task is asleep",
+        ),
         flow::<BorrowedAtTheEnd>("tasks_wake_may_reenter", "already borrowed")
             .narrower_than("BorrowedWhileWaking"),
         flow::<BorrowedWhileFailing>("tasks_drop_may_reenter", "already borrowed")
@@ -294,6 +303,44 @@ impl FlowFault for LatecomersGoFirst {
         }
         let waker = woken.as_ref().unwrap_or(cx.waker());
         inside.flow.poll_read(&mut Context::from_waker(waker), op)
+    }
+}
+
+/// Once a close has seen the peer's end, whoever asks is served as if they were the first in line.
+#[derive(Default)]
+struct TurnsEndWithTheClose {
+    first: RefCell<Option<Waker>>,
+    closed: Cell<bool>,
+}
+
+impl FlowFault for TurnsEndWithTheClose {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let mut first = self.first.borrow_mut();
+        let waker = first.get_or_insert_with(|| cx.waker().clone());
+        if self.closed.get() {
+            return inside.flow.poll_read(&mut Context::from_waker(waker), op);
+        }
+        inside.flow.poll_read(cx, op)
+    }
+
+    fn poll_close(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut CloseOp) -> DonePoll {
+        let closed = inside.flow.poll_close(cx, op);
+        self.closed.set(closed.is_ready());
+        closed
+    }
+}
+
+/// Of a stream without a byte the end is known beforehand: who comes then has it, and tells nobody.
+#[derive(Default)]
+struct EndIsNotHandedOn;
+
+impl FlowFault for EndIsNotHandedOn {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        let over = inside.spy.half_closed() && inside.spy.sent() == 0;
+        if over && !op.place().is_held() {
+            return Poll::Ready(Ok(None));
+        }
+        inside.flow.poll_read(cx, op)
     }
 }
 

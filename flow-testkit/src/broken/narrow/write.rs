@@ -84,6 +84,11 @@ pub(super) fn all() -> Vec<Broken> {
             "a write after the peer's end failed",
         )
         .narrower_than("EndClosesBoth"),
+        flow::<OneFlushIsEnough>(
+            "write_flush_waits_for_taken",
+            "a flush after a later write should still wait",
+        )
+        .narrower_than("FlushIsDone"),
         flow::<NoFlushOnceShut>(
             "states_answer_as_listed",
             "flush 1 on a flow after shutdown(Write) gave Closed",
@@ -474,6 +479,24 @@ impl FlowFault for WaitingFailsOnceEnded {
             return CLOSED;
         }
         inside.flow.poll_write(cx, op)
+    }
+}
+
+/// What has been flushed once needs no flush.
+#[derive(Default)]
+struct OneFlushIsEnough {
+    flushed: Cell<bool>,
+}
+
+impl FlowFault for OneFlushIsEnough {
+    fn poll_flush(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut FlushOp) -> DonePoll {
+        if self.flushed.get() {
+            return DONE;
+        }
+        let was_waiting = op.until().is_some();
+        let flushed = inside.flow.poll_flush(cx, op);
+        self.flushed.set(was_waiting && flushed.is_ready());
+        flushed
     }
 }
 
