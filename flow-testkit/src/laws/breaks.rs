@@ -137,11 +137,10 @@ pub fn write_failed_keeps_the_unsent<H: Harness>(case: &Case<H>) {
                 let mut flush = case.step("a flush of a write that fails", flow.flush());
                 let flushed = flush.finish_while(|| pull(&mut peer, &mut tape, MUCH));
                 assert!(flushed.is_err(), "a write that fails was flushed");
+            } else if let Some(op) = &mut op {
+                fails(case, &flow, op, || pull(&mut peer, &mut tape, MUCH));
             }
             if !keeps || op.is_none() {
-                if let (Some(op), "the write") = (&mut op, meets) {
-                    fails(case, &flow, op, || pull(&mut peer, &mut tape, MUCH));
-                }
                 case.wait(
                     "the buffer of a write that failed, to be let go of",
                     || gone.load(Ordering::SeqCst),
@@ -149,7 +148,9 @@ pub fn write_failed_keeps_the_unsent<H: Harness>(case: &Case<H>) {
                 );
             }
             if let Some(mut op) = op {
-                fails(case, &flow, &mut op, || pull(&mut peer, &mut tape, MUCH));
+                if meets != "the write" {
+                    fails(case, &flow, &mut op, || false);
+                }
                 unsent(op, &data[MUCH..], keeps);
             }
             case.receive_up_to(&mut peer, &mut tape, MUCH as u64);
