@@ -35,6 +35,10 @@ pub(super) fn all() -> Vec<Broken> {
             "bytes that should arrive is asleep",
         ),
         flow::<KeepsEveryWaker>("cancel_leaves_no_residue", "are still held"),
+        flow::<KeepsEveryPlace>(
+            "cancel_gives_memory_back",
+            "bytes of heap are held for 3000",
+        ),
     ]
 }
 
@@ -136,6 +140,21 @@ impl FlowFault for ShutOnceAsked {
             return DONE;
         }
         inside.flow.poll_shutdown(cx, op)
+    }
+}
+
+/// Who waits has a place in a list, without its waker, that stays when it is gone.
+#[derive(Default)]
+struct KeepsEveryPlace {
+    places: RefCell<Vec<[usize; 3]>>,
+}
+
+impl FlowFault for KeepsEveryPlace {
+    fn poll_read(&self, inside: &Inside, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
+        if !op.place().is_held() {
+            self.places.borrow_mut().push([0; 3]);
+        }
+        inside.flow.poll_read(cx, op)
     }
 }
 

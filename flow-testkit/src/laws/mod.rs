@@ -83,6 +83,7 @@ macro_rules! with_laws {
             cancel cancel_flush_shutdown_close [];
             cancel_points cancel_at_every_poll [];
             cancel cancel_leaves_no_residue [];
+            cancel cancel_gives_memory_back [Allocated OwnTasks ExactPolls];
 
             shutdown shutdown_write_is_seen [];
             shutdown shutdown_write_flushes_first [];
