@@ -12,6 +12,7 @@ mod hang_up;
 mod host;
 mod kind;
 mod listen;
+mod memory;
 mod opened;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod owed;

@@ -4,6 +4,8 @@ use std::cell::Cell;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::memory::Buffer;
+
 /// How much fits. Longer messages are received into memory of their own.
 pub(crate) const LEN: usize = 16 * 1024;
 
@@ -18,7 +20,7 @@ const SIZES: usize = 7;
 /// What a thread has for short messages: a buffer to receive into, and blocks to carve chunks from.
 pub(crate) struct Scratch {
     /// What is in it was left by whoever had it before.
-    pub(crate) buffer: Box<[u8]>,
+    pub(crate) buffer: Box<Buffer<LEN>>,
     blocks: [BytesMut; SIZES],
 }
 
@@ -44,7 +46,7 @@ impl Scratch {
     #[cold]
     fn new() -> Box<Self> {
         Box::new(Self {
-            buffer: vec![0; LEN].into(),
+            buffer: Box::new(Buffer::new()),
             blocks: std::array::from_fn(|_| BytesMut::new()),
         })
     }

@@ -105,24 +105,25 @@ impl Way {
         }
     }
 
-    /// Reads up to `room` bytes into memory of their own.
-    pub(crate) fn read_new(self, fd: BorrowedFd<'_>, room: usize) -> Result<Vec<u8>, Refusal> {
-        let mut buffer = Vec::with_capacity(room);
+    /// Reads behind what is in `buffer`, as much as it has room for.
+    pub(crate) fn append(self, fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<(), Refusal> {
         match self {
             Self::Socket => {
-                retry_on_intr(|| recv(fd, spare_capacity(&mut buffer), RecvFlags::DONTWAIT))?;
+                retry_on_intr(|| recv(fd, spare_capacity(buffer), RecvFlags::DONTWAIT))?;
             }
             Self::Own | Self::Plain => {
                 self.unblocked(fd, READABLE)?;
-                retry_on_intr(|| read(fd, spare_capacity(&mut buffer)))?;
+                retry_on_intr(|| read(fd, spare_capacity(buffer)))?;
             }
             Self::NoWait | Self::Inline | Self::File | Self::Pool => {
-                buffer.resize(room, 0);
-                let len = self.read(fd, &mut buffer)?;
-                buffer.truncate(len);
+                let before = buffer.len();
+                buffer.resize(buffer.capacity(), 0);
+                let read = self.read(fd, &mut buffer[before..]);
+                buffer.truncate(before + read.as_ref().map_or(0, |len| *len));
+                read?;
             }
         }
-        Ok(buffer)
+        Ok(())
     }
 
     pub(crate) fn write(self, fd: BorrowedFd<'_>, data: &[u8]) -> Result<usize, Refusal> {

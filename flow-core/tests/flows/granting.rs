@@ -1,4 +1,4 @@
-//! A transport that takes every liberty that transports have: it moves little at a time, or hands out all that it has unseen; it has to grant the peer
+//! A transport that takes every liberty that transports have: it moves little at a time, hands out unseen what it has, has to grant the peer
 //! leave for what it received before it receives more, lets others have their turn meanwhile, wakes twice for one event, cannot tell the peer's end
 //! in advance, and can be told where to fail.
 
@@ -210,8 +210,8 @@ impl Transport for Granting {
     }
 
     fn recv_direct(&self, rx: &mut Rx) -> Option<Chunks> {
-        let rest = std::mem::take(&mut rx.rest);
-        (!rest.is_empty()).then(|| Chunks::outside(Unseen(rest)))
+        let part = rx.rest.split_to(rx.rest.len().min(2 * PART));
+        (!part.is_empty()).then(|| Chunks::outside(Unseen(part)))
     }
 
     fn owes(&self) -> bool {

@@ -228,6 +228,8 @@ pub fn tasks_always_ready_yields<H: Harness>(case: &Case<H>) {
 
 /// Direct reads are results like others, also where ordinary ones come between.
 fn direct_reads_yield<H: Harness>(case: &Case<H>, most: usize) {
+    // So that chunks that are cut, to be read little by little, are long.
+    const MUCH_AHEAD: u64 = 16 * 1024;
     for every in [2, 3] {
         let Link { flow, mut peer } = case.link();
         let Some(direct) = flow.direct() else { return };
@@ -237,8 +239,8 @@ fn direct_reads_yield<H: Harness>(case: &Case<H>, most: usize) {
         let mut op = ReadOp::new();
         let mut row = 0;
         for turn in 0..4 * most {
-            if feed.at() < at + 100 {
-                push(&mut peer, &mut feed, 100);
+            if feed.at() < at + MUCH_AHEAD {
+                push(&mut peer, &mut feed, MUCH_AHEAD as usize);
             }
             let mut read = || {
                 if turn % every > 0

@@ -100,7 +100,7 @@ impl<R: Readiness> Rx<R> {
                 source.set_busy(false);
                 match answer? {
                     Ok(Read::Chunk(chunk)) => {
-                        estimate.learn(chunk.len(), room);
+                        estimate.learn(source.kind(), chunk.len(), room);
                         return Poll::Ready(Ok(Some(chunk)));
                     }
                     Ok(Read::End) => return Poll::Ready(Ok(None)),
