@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
 pub(crate) use self::alone::*;
@@ -102,11 +103,16 @@ async fn turn() {
     .await;
 }
 
-/// Both ends of a TCP connection.
+/// Both ends of a TCP connection, with buffers that do not grow: left alone, they would take as much as the system's settings allow, up to tens of MiB.
 pub(crate) fn tcp() -> (TcpStream, TcpStream) {
+    const BUFFER: usize = 1 << 20;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let far = listener.accept().unwrap().0;
+    for end in [&near, &far] {
+        sockopt::set_socket_recv_buffer_size(end, BUFFER).unwrap();
+        sockopt::set_socket_send_buffer_size(end, BUFFER).unwrap();
+    }
     far.set_nodelay(true).unwrap();
     far.set_read_timeout(Some(WATCHDOG)).unwrap();
     (near, far)
