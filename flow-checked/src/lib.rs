@@ -372,6 +372,7 @@ impl<F: Flow> Flow for Checked<F> {
 
     fn poll_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll<F> {
         let (bytes, taken) = (op.chunks().len(), op.is_taken());
+        let outside = op.chunks().is_outside();
         let (mut answered, polled, seen) =
             self.poll(cx, Call::Write, op, WriteOp::place, F::poll_write, |_| {
                 false
@@ -380,6 +381,7 @@ impl<F: Flow> Flow for Checked<F> {
         answered.event.taken_before = taken;
         answered.event.taken_after = op.is_taken();
         answered.left = op.chunks().len();
+        answered.outside = outside;
         answered.event.outcome = outcome(&polled);
         self.core.end(answered, seen, write_error(&polled));
         polled

@@ -46,6 +46,8 @@ pub(super) struct Answered {
     pub(super) before: u64,
     /// How many bytes of a write are still the operation's.
     pub(super) left: usize,
+    /// The bytes of a write were outside of memory.
+    pub(super) outside: bool,
     /// Tells kinds of errors apart.
     pub(super) kind: u64,
 }
@@ -214,6 +216,8 @@ impl Known {
                 "`Closed`: `shutdown(Write)` was done before this poll began",
             )),
             Outcome::Done => Self::failed_before(answered),
+            // Bytes outside of memory that are lost are refused like this, and the write side goes on.
+            Outcome::Closed if answered.outside => None,
             // One that was taken may be another flow's, which is refused here.
             Outcome::Closed | Outcome::Failed if !event.taken_before => {
                 let ended_here = self.has(fact::WRITE_SHUT_BEGUN | fact::ABORT_BEGUN);

@@ -81,6 +81,7 @@ impl Core {
             },
             before: word,
             left: 0,
+            outside: false,
             kind: 0,
         }
     }

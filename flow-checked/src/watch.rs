@@ -17,6 +17,9 @@ use super::clause;
 use super::event::Call;
 use super::rules::Broken;
 
+/// Room for as many parked operations is kept once they are gone.
+const KEPT_ROOM: usize = 32;
+
 /// A waker of ours: counts, and passes on.
 struct Task {
     waker: Waker,
@@ -91,6 +94,14 @@ impl Parked {
         self.entries.binary_search_by_key(&key, |e| e.key).ok()
     }
 
+    /// What many needed is not kept for few. The room that stays is enough for twice as many as there are.
+    fn give_room_back(&mut self) {
+        let (len, room) = (self.entries.len(), self.entries.capacity());
+        if room > KEPT_ROOM && len < room / 4 {
+            self.entries.shrink_to(room / 2);
+        }
+    }
+
     /// The waker of ours for the task of this one, if that task is parked.
     fn task_of(&self, waker: &Waker) -> Option<Arc<Task>> {
         let mut tasks = self.entries.iter().map(|e| &e.task);
@@ -125,6 +136,7 @@ impl Leave for Line {
     fn leave(&self, key: u64) {
         let mut parked = self.lock();
         let entry = parked.find(key).and_then(|at| parked.entries.remove(at));
+        parked.give_room_back();
         drop(parked);
         // The place inside is left here, and a waker is dropped: with nothing locked.
         drop(entry);

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use flow_checked::{Checked, clauses};
-use flow_core::{Flow, ReadOp, Shutdown, WriteOp};
+use flow_core::{Chunks, Flow, ReadOp, Shutdown, WriteOp};
 
+use crate::innocent::LostByte;
 use crate::script::Answer::{
     Chunk, Closed, Done, End, Lost, Nibble, Refused, Spin, Take, Untake, Wait, WaitAlone, WaitDeaf,
 };
@@ -127,6 +128,11 @@ const FAULTY: &[Faulty] = &[
         f.close();
         f.write("x");
         f.close();
+    }),
+    plain("write_failure_is_final", &[Refused, Done], |f| {
+        // Bytes that are lost are `Closed`; any other error is a failure of the flow's.
+        f.write_on(&mut WriteOp::new(Chunks::outside(LostByte)));
+        f.write("x");
     }),
     plain("cancel_untaken_write_sends_nothing", &[Nibble], |f| {
         f.write("xy");

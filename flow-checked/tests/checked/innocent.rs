@@ -1,11 +1,25 @@
 //! Answers that look like a breach, and may be a good flow's, are not reported.
 
 use flow_checked::Checked;
-use flow_core::{ReadOp, Shutdown, WriteOp};
+use flow_core::{Bytes, Chunks, Outside, ReadOp, Shutdown, WriteOp};
 
 use crate::breaches::{Act, Wrap, X, reports};
 use crate::script::Answer::{Closed, Done, End, Lost, Refused, Spin, Take, Wait, WaitAlone};
 use crate::script::{Answer, task};
+
+/// A byte outside of memory that cannot be had any more.
+#[derive(Debug)]
+pub(crate) struct LostByte;
+
+impl Outside for LostByte {
+    fn len(&self) -> usize {
+        1
+    }
+
+    fn bring_in(&mut self) -> Option<Bytes> {
+        None
+    }
+}
 
 /// What looks like a breach, and may come of a good flow.
 const GOOD: &[(&[Answer], Wrap, Act)] = &[
@@ -75,6 +89,17 @@ const GOOD: &[(&[Answer], Wrap, Act)] = &[
             f.write("x");
             f.flush();
             f.shutdown(Shutdown::Write);
+            f.close();
+        },
+    ),
+    // Bytes that are lost are refused, and nothing else is.
+    (
+        &[Closed, Done, Done, Done],
+        |c| c,
+        |f| {
+            f.write_on(&mut WriteOp::new(Chunks::outside(LostByte)));
+            f.write("x");
+            f.flush();
             f.close();
         },
     ),
