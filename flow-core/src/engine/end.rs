@@ -18,9 +18,7 @@ impl<T: Transport> Inner<T> {
         if self.lines.set(flag::ABORTED) & flag::ABORTED != 0 {
             return;
         }
-        // Disarming orders us with whoever disarms after unlocking: see the rules in `mod.rs`.
-        self.lines.read.disarm();
-        self.lines.write.disarm();
+        // Takes the lines' locks, which orders us with whoever takes them after unlocking: see the rules in `mod.rs`.
         if !mutant!("abort_wakes_nobody") {
             self.lines.wake_all();
         }

@@ -6,21 +6,22 @@
 //! *Armed* is the one bit that prevents lost wakes: the transport's last answer was pending, and it has not woken us
 //! since. Whoever parks in, or leaves, a line that is not armed wakes the head, which then asks the transport. Nobody ever
 //! loops instead: a runtime's task budget may answer pending for as long as the poll lasts.
+//!
+//! The bit is set by a plain store, since that is done in every call: who asks the transport is alone in doing so, and a wake for what the
+//! transport is about to register comes after. It is taken back under the lock, or by somebody who takes the lock afterwards to wake whoever is
+//! there; who parks or leaves looks at it under the lock. So of two that race, the second to have the lock knows of the first.
 
 use std::task::Waker;
 
 use super::queue::{Key, Queue, Waiter};
 use crate::mutant::mutant;
 use crate::section::{self, Section};
-use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
-
-/// The bit of [`Line::state`] that says "armed". The rest counts those who wait.
-const ARMED: usize = 1;
-const ONE: usize = 2;
+use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, lock};
 
 pub(super) struct Line {
-    /// Armed, and how many wait. Changed by read-modify-write only, so that each of a pair of racing threads sees the other.
-    state: AtomicUsize,
+    armed: AtomicBool,
+    /// How many wait, for whoever only looks: changed under the lock.
+    waiting: AtomicU32,
     waiters: Mutex<Waiters>,
 }
 
@@ -89,7 +90,8 @@ impl Line {
             first: None,
         };
         Self {
-            state: AtomicUsize::new(0),
+            armed: AtomicBool::new(false),
+            waiting: AtomicU32::new(0),
             waiters: Mutex::new(waiters),
         }
     }
@@ -104,31 +106,34 @@ impl Line {
     /// Before the transport is asked: from here on its wake is not lost.
     #[inline]
     pub(super) fn arm(&self) {
-        self.state.fetch_or(ARMED, Ordering::AcqRel);
+        self.armed.store(true, Ordering::Release);
     }
 
-    /// After the transport answered ready. Says whether anybody waits.
+    /// After the transport answered ready. Whoever does so parks in the line, or wakes somebody who is in it, and so takes the lock, after this.
     #[inline]
-    pub(super) fn disarm(&self) -> bool {
-        self.state.fetch_and(!ARMED, Ordering::AcqRel) >= ONE
+    pub(super) fn disarm(&self) {
+        self.armed.store(false, Ordering::Release);
     }
 
     /// The same, where the next one is to ask.
     #[inline]
     pub(super) fn disarm_and_pass_on(&self) {
-        if self.disarm() {
-            self.wake_next();
-        }
+        let next = {
+            let mut waiters = lock(&self.waiters);
+            self.disarm();
+            waiters.next()
+        };
+        next.into_iter().for_each(section::wake);
     }
 
     #[inline]
     pub(super) fn is_armed(&self) -> bool {
-        self.state.load(Ordering::Acquire) & ARMED != 0
+        self.armed.load(Ordering::Acquire)
     }
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.state.load(Ordering::Acquire) < ONE
+        self.waiting.load(Ordering::Acquire) == 0
     }
 
     /// Whether it is the turn of the operation that holds `key`, or of a new one: nobody else waits, or it is the head, or
@@ -136,8 +141,8 @@ impl Line {
     #[inline]
     pub(super) fn is_turn(&self, key: Option<Key>, waker: &Waker) -> bool {
         // Who holds a key and asks is one of those who wait.
-        let waiting = self.state.load(Ordering::Acquire) / ONE;
-        let others = waiting.saturating_sub(usize::from(key.is_some()));
+        let waiting = self.waiting.load(Ordering::Acquire);
+        let others = waiting.saturating_sub(u32::from(key.is_some()));
         others == 0 || self.is_head(key, waker)
     }
 
@@ -160,7 +165,7 @@ impl Line {
             let mut waiters = lock(&self.waiters);
             let key = match key {
                 None => {
-                    self.state.fetch_add(ONE, Ordering::AcqRel);
+                    self.count(1);
                     waiters.push(task, waker.take())
                 }
                 Some(key) => {
@@ -191,7 +196,7 @@ impl Line {
         let key = match key {
             Some(key) => key,
             None => {
-                self.state.fetch_add(ONE, Ordering::AcqRel);
+                self.count(1);
                 waiters.push((0, 0), None)
             }
         };
@@ -235,18 +240,8 @@ impl Line {
     pub(super) fn leave_asked(&self, key: Key) -> bool {
         let (gone, next) = {
             let mut waiters = lock(&self.waiters);
-            let gone = waiters.remove(key);
-            let count = if gone.is_some() { ONE } else { 0 };
-            // Both at once. Nobody but this holder of the lock counts down, so that only the bit can have changed.
-            let mut state = self.state.load(Ordering::Acquire);
-            while let Err(now) = self.state.compare_exchange_weak(
-                state,
-                (state - count) & !ARMED,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                state = now;
-            }
+            let gone = self.remove(&mut waiters, key);
+            self.disarm();
             let next = if mutant!("leave_keeps_the_wake") {
                 None
             } else {
@@ -254,7 +249,7 @@ impl Line {
             };
             (gone, next)
         };
-        section::forget(gone.flatten());
+        section::forget(gone);
         let woken = next.is_some();
         next.into_iter().for_each(section::wake);
         woken
@@ -263,19 +258,35 @@ impl Line {
     #[inline(always)]
     fn remove(&self, waiters: &mut Waiters, key: Key) -> Option<Waker> {
         let gone = waiters.remove(key)?;
-        self.state.fetch_sub(ONE, Ordering::AcqRel);
+        self.count(-1);
         gone
+    }
+
+    /// Somebody comes or goes, under the lock.
+    #[inline(always)]
+    fn count(&self, change: i32) {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let waiting = waiting.wrapping_add_signed(change);
+        self.waiting.store(waiting, Ordering::Release);
     }
 
     /// The transport has woken us: it is to be asked again. Says whether anybody waits.
     #[inline]
     pub(super) fn fire(&self) -> bool {
-        let before = self.state.fetch_and(!ARMED, Ordering::AcqRel);
-        if before & ARMED == 0 {
-            // Somebody is asking already, or has been woken to.
-            return before >= ONE;
-        }
-        before >= ONE && self.wake_next()
+        let (next, waiting) = {
+            let mut waiters = lock(&self.waiters);
+            if self.is_armed() {
+                self.disarm();
+                let next = waiters.next();
+                let waiting = next.is_some();
+                (next, waiting)
+            } else {
+                // Somebody is asking already, or has been woken to.
+                (None, waiters.queue.first().is_some())
+            }
+        };
+        next.into_iter().for_each(section::wake);
+        waiting
     }
 
     /// Wakes the one whose turn it is. Says whether anybody waits.

@@ -9,8 +9,8 @@
 //! - One lock per direction, `rx` and `tx`, held while the transport of that direction runs. Whoever needs both takes `rx` first.
 //!   Lines have locks of their own, taken last and for a moment.
 //! - Every operation opens a [`Section`](crate::section::Section) before it locks. Wakers and buffers that are dropped go through it.
-//! - The transport is asked between `arm` and `disarm` of its line; `disarm` comes after unlocking. An abort that finds a lock taken
-//!   leaves its work to the holder, which sees the flag because it disarms or parks after unlocking, and looks at the flags after that.
+//! - The transport is asked after `arm` of its line, and the line is parked in, or passed on, after unlocking. An abort that finds a lock taken
+//!   leaves its work to the holder, which sees the flag because both take the line's lock, and the holder looks at the flags after that.
 //! - Whoever leaves a line disarmed, because the transport was ready or because they stopped asking, wakes somebody who will ask:
 //!   the next in that line, whoever in another line depends on it, or themselves.
 //! - Flags that make a parked operation ready are set before the line is woken, and looked at again after parking.
