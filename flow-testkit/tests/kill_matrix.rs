@@ -207,7 +207,24 @@ fn rows() -> BTreeMap<String, Vec<Cell>> {
             scope.spawn(work);
         }
     });
-    rows.into_inner().expect("nothing panics here")
+    let mut rows = rows.into_inner().expect("nothing panics here");
+    // Two threads do not meet where there is no core for both: where they did not, it is asked again with nothing beside it.
+    let unmet = |row: &[Cell], broken: &Broken| {
+        let own = laws::all().iter().position(|law| law.name == broken.law);
+        let cell = &row[own.expect("a law")];
+        broken.runs() > 1 && *cell != Cell::NotRun && cell.as_expected(broken).is_none()
+    };
+    for broken in broken::all() {
+        let subject = broken.subject();
+        if rows
+            .get(subject.name())
+            .is_some_and(|row| unmet(row, &broken))
+        {
+            println!("once more: {}", subject.name());
+            rows.insert(subject.name().to_owned(), row(&subject, laws));
+        }
+    }
+    rows
 }
 
 /// What the page says of one entry of the table.

@@ -98,6 +98,9 @@ pub(super) fn take(flow: &MemoryFlow, cx: &mut Context<'_>, op: &mut ReadOp) -> 
 
 /// One fault: the methods that it does not have are the good flow's.
 pub(super) trait DirectFault: Default + 'static {
+    /// Whether the task is given back once, after many direct reads too.
+    const YIELDS: bool = true;
+
     fn read_direct(
         &self,
         flow: &MemoryFlow,
@@ -148,7 +151,12 @@ pub(super) trait DirectFault: Default + 'static {
 pub(super) struct Unseen<X> {
     flow: MemoryFlow,
     fault: X,
+    /// Reads that were ready, one after the other.
+    in_a_row: Cell<u32>,
 }
+
+/// After so many reads that were ready the task is given back once.
+const READY_IN_A_ROW: u32 = 100;
 
 #[deny(
     clippy::missing_trait_methods,
@@ -158,7 +166,16 @@ impl<X: DirectFault> Flow for Unseen<X> {
     type Error = <MemoryFlow as Flow>::Error;
 
     fn poll_read(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> ReadPoll {
-        self.fault.poll_read(&self.flow, cx, op)
+        if X::YIELDS && self.in_a_row.get() >= READY_IN_A_ROW {
+            self.in_a_row.set(0);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let result = self.fault.poll_read(&self.flow, cx, op);
+        let before = self.in_a_row.get();
+        self.in_a_row
+            .set(if result.is_ready() { before + 1 } else { 0 });
+        result
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
@@ -196,11 +213,24 @@ impl<X: DirectFault> Flow for Unseen<X> {
 
 impl<X: DirectFault> Direct for Unseen<X> {
     fn read_direct(&self, cx: &mut Context<'_>, op: &mut ReadOp) -> Option<Chunks> {
-        self.fault.read_direct(&self.flow, cx, op)
+        if X::YIELDS && self.in_a_row.get() >= READY_IN_A_ROW {
+            return None;
+        }
+        let chunks = self.fault.read_direct(&self.flow, cx, op)?;
+        self.in_a_row.set(self.in_a_row.get() + 1);
+        Some(chunks)
     }
 
     fn takes(&self, data: &Chunks) -> bool {
         X::takes(data)
+    }
+}
+
+fn unseen<X: DirectFault>(flow: MemoryFlow) -> Unseen<X> {
+    Unseen {
+        flow,
+        fault: X::default(),
+        in_a_row: Cell::new(0),
     }
 }
 
@@ -229,19 +259,12 @@ impl<X: DirectFault> Harness for OverUnseen<X> {
     const OFFERS: &'static [Need] = &[Need::Direct];
 
     fn pair(&self) -> (Self::Flow, Self::Flow) {
-        let unseen = |flow| Unseen {
-            flow,
-            fault: X::default(),
-        };
         let (a, b) = Memory.pair();
         (unseen(a), unseen(b))
     }
 
     fn link(&self, room: Room) -> Link<Self::Flow> {
-        Memory.link(room).map(|flow| Unseen {
-            flow,
-            fault: X::default(),
-        })
+        Memory.link(room).map(unseen)
     }
 }
 

@@ -110,11 +110,13 @@ impl DirectFault for SaysItTakesAnything {
     }
 }
 
-/// A direct read asks once more where the flow would have others have their turn.
+/// A direct read goes on where the flow would have others have their turn.
 #[derive(Default)]
 struct DirectNeverYields;
 
 impl DirectFault for DirectNeverYields {
+    const YIELDS: bool = false;
+
     fn read_direct(
         &self,
         flow: &MemoryFlow,

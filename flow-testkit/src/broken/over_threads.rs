@@ -172,7 +172,8 @@ pub(super) fn flow<X: ThreadFault>(law: &'static str, words: &'static str) -> Br
 
 /// Time for the other thread to get there: until it has, or for a moment.
 pub(super) fn meanwhile(mut has_come: impl FnMut() -> bool) {
-    for looks in 1..=600 {
+    // Long enough for a thread that has no core just now to get one.
+    for looks in 1..=6000 {
         if has_come() {
             return;
         }
