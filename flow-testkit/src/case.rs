@@ -106,6 +106,15 @@ impl<H: Harness> Case<H> {
         self.watchdog
     }
 
+    /// To be told what moves and what does not, where calls of several kinds take turns.
+    pub(crate) fn idle(&self) -> Idle<'_, H> {
+        Idle {
+            case: self,
+            rounds: 0,
+            since: Instant::now(),
+        }
+    }
+
     /// Says what is being done, for the watchdog's message.
     pub fn at(&self, what: &'static str) {
         self.journal.set(what);
@@ -405,5 +414,30 @@ impl<H: Harness> fmt::Debug for Case<H> {
             .field("row", &self.row)
             .field("journal", &self.journal)
             .finish_non_exhaustive()
+    }
+}
+
+/// For how long nothing has moved.
+pub(crate) struct Idle<'c, H: Harness> {
+    case: &'c Case<H>,
+    rounds: usize,
+    since: Instant,
+}
+
+impl<H: Harness> Idle<'_, H> {
+    /// One round more, in which something has `moved` or not.
+    pub(crate) fn after(&mut self, moved: bool) {
+        if moved {
+            *self = self.case.idle();
+        } else {
+            self.rounds += 1;
+        }
+    }
+
+    /// Whether nothing will move any more: where everything settles at once, after some rounds; else by the watchdog, since a network may be slower
+    /// than any number of rounds.
+    pub(crate) fn for_good(&self) -> bool {
+        self.rounds >= 100
+            && (self.case.harness.settle() || self.since.elapsed() > self.case.watchdog)
     }
 }

@@ -31,12 +31,9 @@ impl Pattern {
     #[must_use]
     pub fn bytes(self, offset: u64, len: usize) -> Bytes {
         let front = (offset % 8) as usize;
-        let mut bytes = Vec::with_capacity(front + len + 8);
-        for index in offset / 8.. {
-            if bytes.len() >= front + len {
-                break;
-            }
-            bytes.extend_from_slice(&self.word(index));
+        let mut bytes = vec![0; (front + len).next_multiple_of(8)];
+        for (word, index) in bytes.as_chunks_mut().0.iter_mut().zip(offset / 8..) {
+            *word = self.word(index);
         }
         Bytes::from(bytes).slice(front..front + len)
     }

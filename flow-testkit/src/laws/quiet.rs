@@ -53,12 +53,16 @@ pub fn tasks_parked_are_quiet<H: Harness>(case: &Case<H>) {
         let before: usize = writes.iter().map(Step::wakes).sum();
         // Room comes many times, and is all for the one that has been taken.
         let room = 100_000;
-        let mut idle = 0;
+        let mut idle = case.idle();
         while seen.at() < room {
             let moved = pull(&mut peer, &mut seen, 4096);
             case.settle();
-            idle = if moved { 0 } else { idle + 1 };
-            assert!(idle < 100, "a large write stopped at {} bytes", seen.at());
+            idle.after(moved);
+            assert!(
+                !idle.for_good(),
+                "a large write stopped at {} bytes",
+                seen.at()
+            );
             if full.is_woken() || !moved {
                 assert!(full.poll().is_pending(), "a large write was done early");
             }
