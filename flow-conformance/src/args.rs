@@ -12,6 +12,9 @@ Exit status: 0 if every law that was run is kept, 1 if one is not or none was ru
 
 Environment:
   FLOW_TESTKIT_ROW       Run laws in this one of their eight ways only
+  FLOW_TESTKIT_SEED      What random sequences follow from: a number, or `random` [default: 1]
+  FLOW_TESTKIT_CASES     How many random sequences are tried [default: 256]
+  FLOW_TESTKIT_ROUNDS    How many times as many rounds laws on two threads make [default: 1]
   FLOW_TESTKIT_WATCHDOG  Seconds without any step after which a law hangs [default: 20]
   NO_COLOR               No colours";
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::asked;
 use crate::law::{Law, watchdog};
 use crate::laws;
 use crate::report::{Outcome, Report};
@@ -41,6 +42,7 @@ pub(crate) fn run(subject: &Subject, law: &Law) -> Report {
     let started = env::current_exe().and_then(|program| {
         Command::new(program)
             .env(VARIABLE, format!("{}\n{}", subject.name(), law.name))
+            .envs(asked::seed().map(|seed| (asked::SEED, seed.to_string())))
             .stdin(Stdio::null())
             .output()
     });

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::any::AnyHarness;
+use crate::asked;
 use crate::case::Case;
 use crate::harness::Need;
 use crate::journal::{self, Journal};
@@ -55,13 +56,13 @@ pub struct Run {
 }
 
 /// The watchdog's time where nothing else is said: 20 s, or as many as the variable `FLOW_TESTKIT_WATCHDOG` says.
+///
+/// # Panics
+///
+/// If the variable is no number of seconds.
 #[must_use]
 pub fn watchdog() -> Duration {
-    let seconds = std::env::var("FLOW_TESTKIT_WATCHDOG")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .and_then(|s| Duration::try_from_secs_f32(s).ok());
-    seconds.unwrap_or(Duration::from_secs(20))
+    asked::watchdog().unwrap_or(Duration::from_secs(20))
 }
 
 const HANG: &str = "hang (watchdog)";

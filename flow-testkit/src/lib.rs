@@ -6,6 +6,7 @@
 )]
 
 mod any;
+mod asked;
 #[cfg(feature = "broken")]
 pub mod broken;
 pub mod case;
@@ -42,6 +43,7 @@ pub use crate::forms::{Boxed, ByRef, InArc, Ref};
 pub use crate::fragile::{Break, Fragile, FragileError};
 pub use crate::harness::{Harness, Link, Need, Refused, Room, Shared, engine_remade};
 pub use crate::law::{Law, Run, Verdict, watchdog};
+pub use crate::laws::tests;
 pub use crate::peer::{FlowPeer, Peer, Recv};
 pub use crate::report::{Outcome, Report};
 pub use crate::row::{End, Form, Row, Tasks, Wakers};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::asked;
 use crate::law::Law;
 
 /// What became of a law on a flow.
@@ -109,14 +110,15 @@ impl Report {
     pub fn replay_by(&self, command: &str) -> String {
         let mut line = String::new();
         if let Some((number, _)) = &self.row {
-            line = format!("FLOW_TESTKIT_ROW={number} ");
+            line = format!("{}={number} ", asked::ROW);
         }
-        for variable in [
-            "FLOW_TESTKIT_SEED",
-            "FLOW_TESTKIT_CASES",
-            "FLOW_TESTKIT_ROUNDS",
-        ] {
-            if let Ok(value) = std::env::var(variable) {
+        let variables = [
+            (asked::SEED, asked::seed()),
+            (asked::CASES, asked::cases().map(u64::from)),
+            (asked::ROUNDS, asked::rounds().map(|rounds| rounds as u64)),
+        ];
+        for (variable, value) in variables {
+            if let Some(value) = value {
                 line = format!("{line}{variable}={value} ");
             }
         }

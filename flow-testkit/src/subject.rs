@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::any::AnyHarness;
+use crate::asked;
 use crate::census::Census;
 use crate::forms::{Boxed, ByRef, InArc};
 use crate::harness::{Harness, Need};
@@ -113,10 +114,14 @@ impl Subject {
     #[must_use]
     pub fn run(&self, law: &Law, alone: bool, watchdog: Duration) -> Report {
         let begun = Instant::now();
-        let rows = rows_of(law);
         let mut report = Report::new(&self.name, law);
+        if let Some(why) = not_in_this_way(law) {
+            report.outcome = Outcome::Lacking;
+            report.message = why;
+            return report;
+        }
         let before = alone.then(|| self.warm_up()).flatten();
-        for (number, row) in rows {
+        for (number, row) in rows_of(law) {
             report.rows += 1;
             let make = self.make;
             let mut run = law.run(move || make(row.form), row, alone, watchdog);
@@ -162,11 +167,16 @@ impl Subject {
     }
 }
 
+/// Why the law cannot be run in the one way that was asked for.
+pub(crate) fn not_in_this_way(law: &Law) -> Option<String> {
+    let row = asked::row()?;
+    let in_none = rows_of(law).next().is_none();
+    in_none.then(|| format!("way {row}, {}, is not one of its ways", Row::ALL[row]))
+}
+
 /// The ways in which a law can be run, with their numbers. The variable `FLOW_TESTKIT_ROW` picks one.
 fn rows_of(law: &Law) -> impl Iterator<Item = (usize, Row)> {
-    let picked: Option<usize> = std::env::var("FLOW_TESTKIT_ROW")
-        .ok()
-        .and_then(|number| number.parse().ok());
+    let picked = asked::row();
     let needs = law.needs;
     Row::ALL
         .into_iter()

@@ -9,12 +9,13 @@ use std::thread;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use crate::asked;
 use crate::child;
 use crate::harness::{Harness, Need};
 use crate::law::{Law, watchdog};
 use crate::laws;
 use crate::report::{Outcome, Report};
-use crate::subject::Subject;
+use crate::subject::{Subject, not_in_this_way};
 
 /// Runs every law on the flows of this harness, as the main function of a test with `harness = false`.
 ///
@@ -45,6 +46,12 @@ pub fn test<H: Harness + Default>(law: &str) {
         panic!("this harness lacks {need:?}: {why}");
     }
     let report = subject.run(&law, false, watchdog());
+    assert!(
+        report.outcome.is_run(),
+        "law {} was not run: {}",
+        law.name,
+        report.message
+    );
     if !report.outcome.is_fine() {
         panic!("law {} is broken:\n{report}", law.name);
     }
@@ -129,6 +136,7 @@ impl Suite {
         wanted: impl Fn(&Subject, &Law) -> bool,
         each: impl FnMut(&Report) + Send,
     ) -> Vec<Report> {
+        asked::check();
         let jobs: Vec<_> = self
             .subjects
             .iter()
@@ -161,6 +169,7 @@ impl Suite {
     /// Runs every law on every flow, as the main function of a test with `harness = false`.
     pub fn main(self) -> ! {
         self.serve();
+        asked::check();
         let args = Arguments::from_args();
         let mut trials = vec![];
         for subject in &self.subjects {
@@ -225,6 +234,9 @@ fn report(subject: &Subject, law: &Law) -> Report {
     } else if let Some(why) = subject.known_to_break(law) {
         report.outcome = Outcome::Known;
         report.message = why.to_owned();
+    } else if let Some(why) = not_in_this_way(law) {
+        report.outcome = Outcome::Lacking;
+        report.message = why;
     } else {
         report = child::run(subject, law);
     }
@@ -238,7 +250,7 @@ fn trial(subject: &Subject, law: Law) -> Trial {
     let test = name.clone();
     let trial = Trial::test(name, move || {
         let report = child::run(&subject, &law);
-        if report.outcome.is_fine() {
+        if report.outcome == Outcome::Kept {
             Ok(())
         } else {
             let replay = report.replay(&test);
@@ -255,6 +267,9 @@ fn trial(subject: &Subject, law: Law) -> Trial {
             .with_kind(format!("no {need:?}"))
             .with_ignored_flag(true),
         (None, Some(_)) => trial.with_kind("known").with_ignored_flag(true),
+        (None, None) if not_in_this_way(&law).is_some() => {
+            trial.with_kind("not in this way").with_ignored_flag(true)
+        }
         (None, None) => trial,
     }
 }
@@ -291,7 +306,8 @@ fn check(subject: &Subject) -> Result<(), String> {
     }
     let run = laws
         .iter()
-        .filter(|law| subject.lacking(law).is_none() && subject.known_to_break(law).is_none());
+        .filter(|law| subject.lacking(law).is_none() && subject.known_to_break(law).is_none())
+        .filter(|law| not_in_this_way(law).is_none());
     match run.count() {
         0 => Err("no law is run".to_owned()),
         _ => Ok(()),

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use crate::asked;
 use crate::case::Case;
 use crate::harness::Harness;
 
@@ -30,12 +31,7 @@ const LOOKS: usize = 500;
 ///
 /// If the variable is no number.
 pub(crate) fn times(count: usize) -> usize {
-    const NAME: &str = "FLOW_TESTKIT_ROUNDS";
-    let factor = std::env::var(NAME).map_or(1, |value| {
-        let number = value.parse::<usize>();
-        number.unwrap_or_else(|_| panic!("{NAME} is no number: {value}"))
-    });
-    count.saturating_mul(factor.max(1))
+    count.saturating_mul(asked::rounds().unwrap_or(1).max(1))
 }
 
 /// How often it is tried to have both threads running.

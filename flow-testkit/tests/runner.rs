@@ -30,6 +30,9 @@ trait Wrong: 'static {
         (Need::Allocated, "not counted"),
     ];
     const KNOWN: &'static [(&'static str, &'static str)] = &[];
+    fn read(chunk: Bytes) -> Bytes {
+        chunk
+    }
     fn abort() {}
     fn close() {}
     fn release() {}
@@ -45,7 +48,7 @@ impl<W: Wrong> Flow for Flawed<W> {
         cx: &mut Context<'_>,
         op: &mut ReadOp,
     ) -> Poll<Result<Option<Bytes>, MemoryError>> {
-        self.0.poll_read(cx, op)
+        self.0.poll_read(cx, op).map_ok(|chunk| chunk.map(W::read))
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, op: &mut WriteOp) -> DonePoll {
@@ -131,6 +134,13 @@ impl Wrong for Leaks {
     }
 }
 
+struct Shortens;
+impl Wrong for Shortens {
+    fn read(chunk: Bytes) -> Bytes {
+        chunk.slice(..chunk.len().min(50))
+    }
+}
+
 struct LacksNothing;
 impl Wrong for LacksNothing {
     const LACKS: &'static [(Need, &'static str)] = &[
@@ -168,6 +178,7 @@ fn conformance_of(name: &str) {
         "crashes" => flow_testkit::main::<Wrapped<Crashes>>(),
         "hangs" => flow_testkit::main::<Wrapped<Hangs>>(),
         "leaks" => flow_testkit::main::<Wrapped<Leaks>>(),
+        "shortens" => flow_testkit::main::<Wrapped<Shortens>>(),
         "lacks nothing" => flow_testkit::main::<Wrapped<LacksNothing>>(),
         "known wrongly" => flow_testkit::main::<Wrapped<KnownWrongly>>(),
         "without reason" => flow_testkit::main::<Wrapped<WithoutReason>>(),
@@ -295,6 +306,83 @@ fn a_failure_can_be_replayed() {
         .says("way     5: ");
 }
 
+fn a_random_failure_can_be_replayed() {
+    let args = ["--exact", "random_calls_follow_the_model"];
+    // Each way tries sequences of its own, which follow from the one seed.
+    for way in ["0", "5"] {
+        let seen = run_with(
+            "shortens",
+            &args,
+            &[("FLOW_TESTKIT_SEED", "random"), ("FLOW_TESTKIT_ROW", way)],
+        );
+        seen.ends_with(101);
+        let line = |seen: &Seen, what: &str| {
+            let line = seen.text.lines().find_map(|line| line.strip_prefix(what));
+            line.map(str::to_owned)
+                .unwrap_or_else(|| panic!("no line {what:?} in:\n{}", seen.text))
+        };
+        let replay = line(&seen, "replay  ");
+        let variables: Vec<_> = replay
+            .split(' ')
+            .map_while(|word| word.split_once('='))
+            .collect();
+        assert!(
+            variables.contains(&("FLOW_TESTKIT_ROW", way)),
+            "{variables:?}"
+        );
+        let again = run_with("shortens", &args, &variables);
+        again.ends_with(101);
+        assert_eq!(line(&again, "replay  "), replay);
+        assert_eq!(line(&again, "broken  "), line(&seen, "broken  "));
+        // What the search itself says leads to the same.
+        let (_, inner) = seen
+            .text
+            .split_once("replay: ")
+            .unwrap_or_else(|| panic!("no search in:\n{}", seen.text));
+        let mut inner: Vec<_> = inner
+            .split_whitespace()
+            .map_while(|word| word.split_once('='))
+            .collect();
+        assert!(
+            inner
+                .iter()
+                .all(|one| variables.contains(one) || one.0 == "FLOW_TESTKIT_CASES"),
+            "{inner:?} is not of {replay}"
+        );
+        inner.push(("FLOW_TESTKIT_ROW", way));
+        let again = run_with("shortens", &args, &inner);
+        assert_eq!(line(&again, "broken  "), line(&seen, "broken  "));
+    }
+}
+
+fn variables_that_make_no_sense_are_refused() {
+    for (name, value) in [
+        ("FLOW_TESTKIT_ROW", "8"),
+        ("FLOW_TESTKIT_ROW", "first"),
+        ("FLOW_TESTKIT_SEED", "some"),
+        ("FLOW_TESTKIT_CASES", "-1"),
+        ("FLOW_TESTKIT_ROUNDS", ""),
+        ("FLOW_TESTKIT_WATCHDOG", "long"),
+        ("FLOW_TESTKIT_WATCHDOG", "-1"),
+    ] {
+        run_with("good", &["read_end_is_final"], &[(name, value)])
+            .ends_with(101)
+            .says(&format!("{name} is "))
+            .is_silent_about("test result");
+    }
+}
+
+fn a_law_that_is_run_in_no_way_is_not_passed() {
+    // It needs a task for each call, and way 1 has one task for all.
+    let (law, way) = ("write_calls_in_order", [("FLOW_TESTKIT_ROW", "1")]);
+    run_with("good", &["--exact", law], &way)
+        .ends_with(0)
+        .says("0 passed; 0 failed; 1 ignored");
+    run_with("good", &["--exact", law, "--ignored"], &way)
+        .ends_with(101)
+        .says("is not one of its ways");
+}
+
 fn what_is_not_lacking_is_reported() {
     run("lacks nothing", &["what_is_excluded"])
         .ends_with(101)
@@ -358,6 +446,9 @@ fn main() {
         a_hang_costs_one_verdict_and_says_where
         what_is_left_is_found_after_any_law
         a_failure_can_be_replayed
+        a_random_failure_can_be_replayed
+        variables_that_make_no_sense_are_refused
+        a_law_that_is_run_in_no_way_is_not_passed
         what_is_not_lacking_is_reported
         what_is_not_broken_is_reported
         an_exclusion_needs_a_law_and_a_reason

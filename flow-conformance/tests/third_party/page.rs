@@ -1,5 +1,6 @@
 //! The part of `docs/third-party.md` that is made of the table.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -131,6 +132,14 @@ fn made() -> Result<String, fmt::Error> {
     writeln!(
         page,
         "| `Alone` | all | one process runs all laws of a stream |"
+    )?;
+    let needs = laws::all().into_iter().flat_map(|law| law.needs);
+    let rare = needs.filter(|need| need.is_rare());
+    let rare: BTreeSet<_> = rare.map(|need| format!("`{need:?}`")).collect();
+    let rare = Vec::from_iter(rare).join(", ");
+    writeln!(
+        page,
+        "| {rare} | all | few flows have what these are about |"
     )?;
     let mut seen = vec![];
     for lack in ALL.iter().flat_map(|stream| stream.lacks) {

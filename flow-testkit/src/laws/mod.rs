@@ -196,6 +196,29 @@ macro_rules! list {
     };
 }
 
+macro_rules! functions {
+    ($($file:ident $law:ident [$($need:ident)*];)*) => {$(
+        #[doc = concat!("Runs [the law](super::", stringify!($file), "::", stringify!($law), ") on the flows of this harness inside this process.")]
+        ///
+        /// # Panics
+        ///
+        #[doc = "As [`test`](crate::test) does."]
+        pub fn $law<H: crate::Harness + Default>() {
+            crate::test::<H>(stringify!($law));
+        }
+    )*};
+}
+
+/// Each law as a function without arguments, to be called by an ordinary `#[test]`.
+///
+/// ```
+/// # type MyHarness = flow_testkit::memory::Memory;
+/// flow_testkit::tests::read_end_is_final::<MyHarness>();
+/// ```
+pub mod tests {
+    with_laws!(functions!());
+}
+
 /// All laws, in the order of the contract.
 #[must_use]
 pub fn all() -> Vec<Law> {

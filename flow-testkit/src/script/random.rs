@@ -1,9 +1,7 @@
 //! Scripts at random, and the smallest one that fails.
 
 use std::cell::{Cell, RefCell};
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 
 use flow_core::Shutdown;
 use proptest::collection::vec;
@@ -12,6 +10,7 @@ use proptest::strategy::{BoxedStrategy, Union};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use super::{Act, Broken, Order, Script};
+use crate::asked;
 use crate::harness::Room;
 
 /// A search for a script that breaks a flow. The same seed tries the same scripts.
@@ -70,23 +69,10 @@ impl Search {
     /// If the variables are something else.
     #[must_use]
     pub fn from_env() -> Self {
-        let number = |name: &str| {
-            let value = std::env::var(name).ok()?;
-            if value == "random" {
-                // The standard library's own source of numbers that differ from run to run.
-                return Some(RandomState::new().build_hasher().finish());
-            }
-            Some(
-                value
-                    .parse()
-                    .unwrap_or_else(|_| panic!("{name} is no number: {value}")),
-            )
-        };
         let default = Self::default();
         Self {
-            seed: number("FLOW_TESTKIT_SEED").unwrap_or(default.seed),
-            cases: number("FLOW_TESTKIT_CASES")
-                .map_or(default.cases, |n| n.try_into().unwrap_or(u32::MAX)),
+            seed: asked::seed().unwrap_or(default.seed),
+            cases: asked::cases().unwrap_or(default.cases),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ pub(crate) fn serve() -> Option<i32> {
     // A thread that is blocked cannot tell. The longest case reads two gibibytes, on whatever machine.
     let most = if lie().is_some() { 2 } else { 9 };
     thread::spawn(move || {
-        thread::sleep(most * patience());
+        let (_kept, never) = mpsc::channel::<()>();
+        let _ = never.recv_timeout(most * patience());
         eprintln!("the thread of the runtime is blocked, or the case never ends");
         std::process::exit(BROKEN);
     });
